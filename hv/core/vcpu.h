@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A guest CPU as the common code sees it. Registers that the exit assembly saves are in `regs`;
+ * all other guest state is reached through the backend (backend.h), by the names of state.def.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/exit.h"
+
+enum hv_gpr {
+    GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+    GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+};
+
+/* In hardware order, so that "register number n" of an encoding is by_index[n]. rsp, rip and
+ * rflags are copied in by the backend at each exit and copied back at each entry. */
+struct guest_regs {
+    union {
+        uint64_t by_index[16];
+        struct {
+            uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+        };
+    };
+    uint64_t rip, rflags;
+};
+
+enum hv_state {
+#define HV_STATE(NAME, vmcs, vmcb) HV_ST_##NAME,
+#include "core/state.def"
+#undef HV_STATE
+    HV_STATE_COUNT
+};
+
+enum hv_seg { HV_ES, HV_CS, HV_SS, HV_DS, HV_FS, HV_GS, HV_LDTR, HV_TR, HV_SEG_COUNT };
+
+/* Rights in the VMX "access rights" layout: type 3:0, S 4, DPL 6:5, P 7, AVL 12, L 13, D/B 14,
+ * G 15, unusable 16. The SVM backend converts (unusable <-> P=0). */
+struct hv_segment {
+    uint16_t selector;
+    uint32_t limit, rights;
+    uint64_t base;
+};
+
+#define HV_SEG_UNUSABLE (1u << 16)
+
+/* MSRs that the guest owns and the CPU does not switch by itself; rows of msr_area.def. On VMX the
+ * array IS the VM-entry MSR-load and VM-exit MSR-store area; on SVM it is a view of the VMCB. */
+struct hv_msr_entry {
+    uint32_t index, reserved;
+    uint64_t value;
+};
+#define HV_MSR_AREA_MAX 16
+
+struct cpu;        /* cpu/cpu.h: the physical CPU */
+struct exit_ring;  /* core/ring.h */
+
+struct vcpu {
+    struct guest_regs regs; /* first: the exit assembly addresses it through the vcpu pointer */
+    struct cpu *cpu;
+    uint32_t id;
+    void *vendor; /* struct vmx_vcpu or struct svm_vcpu; only the backend looks inside */
+
+    /* The guest's faces of the control registers. `*_wrote`: last value the guest asked for (also
+     * what it reads back, with the bits the hypervisor pretends). Real values: backend get(). */
+    uint64_t cr0_wrote, cr4_wrote, efer_wrote;
+    uint64_t cr2;           /* loaded by hand around each entry */
+    uint64_t dr[4], dr6;    /* the guest's own DR0-3 and DR6 while the debugger borrows them */
+    uint64_t dr7_wrote;
+    uint64_t xcr0;
+
+    struct hv_exit exit;    /* the last exit; what `info exit` and the crash record show */
+    uint64_t exit_tsc, exit_count;
+    struct hv_event inject; /* injected at the next entry, then cleared by the backend */
+    struct exit_ring *ring;
+    uint32_t changed;       /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
+    bool dead;              /* final stop seen; never entered again unless the debugger clears it */
+    bool single_step;       /* the debugger wants one instruction */
+};
+
+enum {
+    HV_CHANGED_RIP = 1u << 0, HV_CHANGED_GPR = 1u << 1, HV_CHANGED_CR0 = 1u << 2,
+    HV_CHANGED_CR3 = 1u << 3, HV_CHANGED_CR4 = 1u << 4, HV_CHANGED_EFER = 1u << 5,
+    HV_CHANGED_MSR = 1u << 6, HV_CHANGED_INJECT = 1u << 7, HV_CHANGED_MODE = 1u << 8,
+    HV_CHANGED_NESTED = 1u << 9,
+};
