@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A physical CPU: its descriptor tables, stacks, and what it runs. One struct per CPU from the
+ * start; reached through GS base in the hypervisor (this_cpu()).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+enum cpu_vendor { CPU_INTEL, CPU_AMD, CPU_OTHER };
+
+struct cpu {
+    struct cpu *self; /* first: this_cpu() reads gs:0 */
+    uint32_t id, apic_id;
+    struct vcpu *vcpu; /* the guest CPU it runs, NULL before */
+    void *vendor;      /* VMXON region, host save area */
+    uint64_t gdt_hva, tss_hva, idt_hva; /* for the host-state area of a VMCS */
+    uint16_t cs, ss, tr;                /* selectors in force */
+    uint32_t fault_depth;               /* >0: inside the fault path already */
+    volatile uint32_t nmi_seen;         /* NMIs taken by our own IDT; polled and cleared by core */
+};
+
+static inline struct cpu *this_cpu(void)
+{
+    struct cpu *cpu;
+    __asm__ volatile("movq %%gs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+enum cpu_vendor cpu_vendor(void);
+
+/* What the fault path saved; also what the stub shows for a fault of the hypervisor itself. */
+struct fault_frame {
+    uint64_t rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15;
+    uint64_t vector, error_code;
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* Access with exception fix-up: 0, or -1 when the instruction raised #GP (nothing changed). */
+int rdmsr_safe(uint32_t index, uint64_t *value);
+int wrmsr_safe(uint32_t index, uint64_t value);
+int xsetbv_safe(uint32_t index, uint64_t value);
+int mov_cr_safe(uint8_t index, uint64_t value);
+
+/* Called (if not NULL) after a fault of the hypervisor was printed with registers and back-trace;
+ * core points it at the crash record and the stub. Must not return. */
+extern void (*fault_hook)(const struct fault_frame *frame, const char *why);
