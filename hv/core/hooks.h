@@ -31,6 +31,10 @@ struct hv_debug_hooks {
      * (*verdict says what to do), false when it is the guest's. */
     bool (*owns_exit)(struct vcpu *vcpu, enum hv_verdict *verdict);
 
+    /* A handler completed the instruction that was being single-stepped (no trap will follow):
+     * true when the debugger takes it as its step, *verdict as in owns_exit. */
+    bool (*step_done)(struct vcpu *vcpu, enum hv_verdict *verdict);
+
     /* Stopped: talks to the line until resumed. Never returns while the guest must stand still. */
     void (*stopped)(struct vcpu *vcpu, enum hv_stop_why why);
 

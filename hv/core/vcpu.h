@@ -79,6 +79,7 @@ struct vcpu {
     uint32_t changed;       /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
     bool dead;              /* final stop seen; never entered again unless the debugger clears it */
     bool single_step;       /* the debugger wants one instruction */
+    bool stepped;           /* a handler completed an instruction while single_step was set */
 };
 
 enum {
@@ -87,3 +88,32 @@ enum {
     HV_CHANGED_MSR = 1u << 6, HV_CHANGED_INJECT = 1u << 7, HV_CHANGED_MODE = 1u << 8,
     HV_CHANGED_NESTED = 1u << 9,
 };
+
+/*
+ * core/vcpu.c: what handlers do to the guest CPU. All of them keep `changed` up to date.
+ */
+
+/* Length of the instruction that exited: the backend's, or the decoder's. 0: it cannot be known
+ * (the bytes are unreadable or no instruction); the handler then answers HV_DEAD. */
+uint8_t vcpu_instr_len(struct vcpu *vcpu);
+
+/* The exiting instruction is complete: RIP moves behind it (wrapping as the mode does), the
+ * STI/MOV-SS shadow ends, RF clears, and a guest that runs with TF gets its trap. Returns false, with
+ * nothing changed, when the length cannot be known. */
+bool vcpu_advance(struct vcpu *vcpu);
+
+/* Injects at the next entry; an event whose delivery the exit interrupted is combined with it as
+ * the SDM's "Conditions for Generating a Double Fault" says. */
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error_code);
+void vcpu_inject_ud(struct vcpu *vcpu);
+void vcpu_inject_gp(struct vcpu *vcpu); /* #GP(0) */
+void vcpu_inject_pf(struct vcpu *vcpu, uint64_t gva, uint32_t error_code);
+
+/* 16, 32 or 64: how the guest's CPU reads code now. */
+uint8_t vcpu_code_bits(struct vcpu *vcpu);
+uint8_t vcpu_cpl(struct vcpu *vcpu);
+
+static inline bool vcpu_long_mode(const struct vcpu *vcpu)
+{
+    return vcpu->efer_wrote & (UINT64_C(1) << 10); /* LMA is kept there by exit_cr.c, exit_msr.c */
+}
