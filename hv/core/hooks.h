@@ -28,7 +28,10 @@ struct hv_debug_hooks {
     enum hv_verdict (*filter)(struct vcpu *vcpu, enum hv_stage stage, bool *skip);
 
     /* Debug exceptions, NMI, MTF, exits that the debugger asked for itself: true when it took it
-     * (*verdict says what to do), false when it is the guest's. */
+     * (*verdict says what to do), false when it is the guest's. Core calls it first for every
+     * EXCEPTION, NMI, MTF, DR_ACCESS and NESTED_PAGE exit, and for every exit at all while
+     * vcpu->single_step is set: the step's borrowed TF and IF are taken out of regs.rflags here, so
+     * that handlers, vcpu_advance() and the ring see the guest's own flags. */
     bool (*owns_exit)(struct vcpu *vcpu, enum hv_verdict *verdict);
 
     /* A handler completed the instruction that was being single-stepped (no trap will follow):
@@ -41,7 +44,8 @@ struct hv_debug_hooks {
     /* Running: drains the line's receiver; true when somebody asked for a stop. */
     bool (*poll)(struct vcpu *vcpu);
 
-    /* Before each entry after a stop, to set up a step or step over a breakpoint. */
+    /* Before each entry while vcpu->single_step is set, and before the first one after a stop: sets
+     * up a step, or the step over a breakpoint. Looks at vcpu->inject and may replace it. */
     void (*before_entry)(struct vcpu *vcpu);
 
     /* Bytes of the guest's console (emulated UART) towards the line. */
