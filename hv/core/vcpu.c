@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What handlers do to the guest CPU: finish an instruction, inject an event, ask for the mode.
+ * Programming the vendor's structures is left to the backend.
+ */
+#include "core/vcpu.h"
+
+#include "core/backend.h"
+#include "core/guest_mem.h"
+#include "core/insn.h"
+#include "cpu/x86.h"
+
+/* "Interruptibility state": blocking by STI and by MOV SS; SVM has one shadow bit, bit 0. */
+#define SHADOW_BITS UINT64_C(3)
+
+#define PENDING_DEBUG_BS (UINT64_C(1) << 14)
+
+#define RIGHTS_LONG (1u << 13)
+#define RIGHTS_DB   (1u << 14)
+
+uint8_t vcpu_code_bits(struct vcpu *vcpu)
+{
+    struct hv_segment cs = hv_backend->get_segment(vcpu, HV_CS);
+
+    if (!(vcpu->cr0_wrote & CR0_PE) || vcpu->regs.rflags & RFLAGS_VM)
+        return cs.rights & RIGHTS_DB && !(vcpu->regs.rflags & RFLAGS_VM) ? 32 : 16;
+    if (vcpu_long_mode(vcpu) && cs.rights & RIGHTS_LONG)
+        return 64;
+    return cs.rights & RIGHTS_DB ? 32 : 16;
+}
+
+uint8_t vcpu_cpl(struct vcpu *vcpu)
+{
+    return hv_backend->get_segment(vcpu, HV_SS).rights >> 5 & 3;
+}
+
+uint8_t vcpu_instr_len(struct vcpu *vcpu)
+{
+    uint8_t bytes[15];
+    size_t have;
+
+    if (vcpu->exit.instr_len_bytes)
+        return vcpu->exit.instr_len_bytes;
+    have = guest_fetch(vcpu, bytes, sizeof bytes);
+    vcpu->exit.instr_len_bytes = insn_length(bytes, have, vcpu_code_bits(vcpu));
+    return vcpu->exit.instr_len_bytes;
+}
+
+/* IP and EIP wrap; only a carry out of the low 16 bits makes that a question. */
+static uint64_t wrap_rip(struct vcpu *vcpu, uint64_t old, uint64_t next)
+{
+    if (((old ^ next) & ~UINT64_C(0xffff)) == 0)
+        return next;
+    switch (vcpu_code_bits(vcpu)) {
+    case 64:
+        return next;
+    case 32:
+        return next & 0xffffffff;
+    default:
+        return next & 0xffff;
+    }
+}
+
+/*
+ * The trap of a guest that single-steps itself: the CPU would have raised #DB behind the
+ * instruction. VMX takes it as pending; SVM has no such field, so it is injected, with DR6.BS.
+ */
+static void owe_single_step(struct vcpu *vcpu)
+{
+    if (!hv_caps.pending_debug) {
+        hv_backend->set(vcpu, HV_ST_DR6, hv_backend->get(vcpu, HV_ST_DR6) | DR6_BS);
+        vcpu_inject_exception(vcpu, X86_DB, false, 0);
+        return;
+    }
+    hv_backend->set(vcpu, HV_ST_PENDING_DEBUG,
+                    hv_backend->get(vcpu, HV_ST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+bool vcpu_advance(struct vcpu *vcpu)
+{
+    uint8_t len_bytes = vcpu_instr_len(vcpu);
+    uint64_t shadow;
+
+    if (!len_bytes)
+        return false;
+    vcpu->regs.rip = wrap_rip(vcpu, vcpu->regs.rip, vcpu->regs.rip + len_bytes);
+    vcpu->regs.rflags &= ~RFLAGS_RF;
+    vcpu->changed |= HV_CHANGED_RIP;
+    shadow = hv_backend->get(vcpu, HV_ST_INTERRUPTIBILITY);
+    if (shadow & SHADOW_BITS)
+        hv_backend->set(vcpu, HV_ST_INTERRUPTIBILITY, shadow & ~SHADOW_BITS);
+    if (vcpu->single_step)
+        vcpu->stepped = true;
+    if (vcpu->regs.rflags & RFLAGS_TF)
+        owe_single_step(vcpu);
+    return true;
+}
+
+/* SDM, "Conditions for Generating a Double Fault": benign, contributory, page fault. */
+static unsigned fault_class(uint8_t vector)
+{
+    switch (vector) {
+    case X86_DE:
+    case X86_TS:
+    case X86_NP:
+    case X86_SS:
+    case X86_GP:
+        return 1;
+    case X86_PF:
+        return 2;
+    default:
+        return 0;
+    }
+}
+
+void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error_code)
+{
+    const struct hv_event *first = &vcpu->inject;
+
+    vcpu->changed |= HV_CHANGED_INJECT;
+    if (first->valid && first->type == HV_EVENT_HW_EXCEPTION) {
+        unsigned one = fault_class(first->vector), two = fault_class(vector);
+
+        if (first->vector == X86_DF && (two == 1 || two == 2)) {
+            /* A third fault is a shutdown; a vector-8 exception cannot express it. */
+            vcpu->exit.kind = HV_EXIT_TRIPLE_FAULT;
+            vcpu->dead = true;
+            return;
+        }
+        if ((one == 1 && two == 1) || (one == 2 && (two == 1 || two == 2))) {
+            vector = X86_DF;
+            has_error = true;
+            error_code = 0;
+        }
+    }
+    vcpu->inject = (struct hv_event){
+        .valid = true,
+        .vector = vector,
+        .type = HV_EVENT_HW_EXCEPTION,
+        .has_error = has_error,
+        .error_code = error_code,
+    };
+}
+
+void vcpu_inject_ud(struct vcpu *vcpu)
+{
+    vcpu_inject_exception(vcpu, X86_UD, false, 0);
+}
+
+void vcpu_inject_gp(struct vcpu *vcpu)
+{
+    vcpu_inject_exception(vcpu, X86_GP, true, 0);
+}
+
+void vcpu_inject_pf(struct vcpu *vcpu, uint64_t gva, uint32_t error_code)
+{
+    vcpu->cr2 = gva;
+    vcpu_inject_exception(vcpu, X86_PF, true, error_code);
+}
