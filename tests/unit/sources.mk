@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# One word a test: NAME is tests/unit/test_NAME.c (cmocka). It is linked with every protocol source
+# and with what UNIT_SRCS_NAME lists (hv/ or monitor/ sources, fakes); UNIT_LIBS_NAME adds libraries.
+UNIT_TESTS += agent
