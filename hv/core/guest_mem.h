@@ -39,3 +39,9 @@ size_t guest_fetch(struct vcpu *vcpu, uint8_t *buf, size_t len_bytes);
 
 /* Is every byte of the range guest RAM? */
 bool guest_is_ram(uint64_t gpa, uint64_t len_bytes);
+
+/* Base of a segment as address arithmetic uses it: 0 for ES, CS, SS, DS in 64-bit code. */
+uint64_t guest_segment_base(struct vcpu *vcpu, uint8_t seg);
+
+/* Verdict for an emulated instruction whose guest_access() failed: its #PF, or a final stop. */
+enum hv_verdict guest_access_failed(struct vcpu *vcpu, const struct guest_fault *fault);

@@ -15,18 +15,11 @@
 
 #define PENDING_DEBUG_BS (UINT64_C(1) << 14)
 
-#define RIGHTS_LONG (1u << 13)
-#define RIGHTS_DB   (1u << 14)
-
 uint8_t vcpu_code_bits(struct vcpu *vcpu)
 {
     struct hv_segment cs = hv_backend->get_segment(vcpu, HV_CS);
 
-    if (!(vcpu->cr0_wrote & CR0_PE) || vcpu->regs.rflags & RFLAGS_VM)
-        return cs.rights & RIGHTS_DB && !(vcpu->regs.rflags & RFLAGS_VM) ? 32 : 16;
-    if (vcpu_long_mode(vcpu) && cs.rights & RIGHTS_LONG)
-        return 64;
-    return cs.rights & RIGHTS_DB ? 32 : 16;
+    return (uint8_t)(insn_mode_of(cs.rights, vcpu->efer_wrote, vcpu->cr0_wrote) * 8);
 }
 
 uint8_t vcpu_cpl(struct vcpu *vcpu)
@@ -34,15 +27,22 @@ uint8_t vcpu_cpl(struct vcpu *vcpu)
     return hv_backend->get_segment(vcpu, HV_SS).rights >> 5 & 3;
 }
 
+struct insn vcpu_decode(struct vcpu *vcpu)
+{
+    uint8_t bytes[INSN_MAX_BYTES];
+    size_t have_bytes = guest_fetch(vcpu, bytes, sizeof bytes);
+
+    return insn_decode(bytes, have_bytes, (enum insn_mode)(vcpu_code_bits(vcpu) / 8));
+}
+
 uint8_t vcpu_instr_len(struct vcpu *vcpu)
 {
-    uint8_t bytes[15];
-    size_t have;
+    if (!vcpu->exit.instr_len_bytes) {
+        struct insn insn = vcpu_decode(vcpu);
 
-    if (vcpu->exit.instr_len_bytes)
-        return vcpu->exit.instr_len_bytes;
-    have = guest_fetch(vcpu, bytes, sizeof bytes);
-    vcpu->exit.instr_len_bytes = insn_length(bytes, have, vcpu_code_bits(vcpu));
+        if (insn.status == INSN_OK)
+            vcpu->exit.instr_len_bytes = insn.len_bytes;
+    }
     return vcpu->exit.instr_len_bytes;
 }
 
@@ -123,8 +123,7 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, ui
 
         if (first->vector == X86_DF && (two == 1 || two == 2)) {
             /* A third fault is a shutdown; a vector-8 exception cannot express it. */
-            vcpu->exit.kind = HV_EXIT_TRIPLE_FAULT;
-            vcpu->dead = true;
+            vcpu_dead(vcpu, "fault while a double fault was being delivered: shutdown");
             return;
         }
         if ((one == 1 && two == 1) || (one == 2 && (two == 1 || two == 2))) {
@@ -140,6 +139,13 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, ui
         .has_error = has_error,
         .error_code = error_code,
     };
+}
+
+enum hv_verdict vcpu_dead(struct vcpu *vcpu, const char *why)
+{
+    vcpu->dead = true;
+    vcpu->dead_why = why;
+    return HV_DEAD;
 }
 
 void vcpu_inject_ud(struct vcpu *vcpu)

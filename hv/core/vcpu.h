@@ -78,6 +78,13 @@ struct vcpu {
     struct exit_ring *ring;
     uint32_t changed;       /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
     bool dead;              /* final stop seen; never entered again unless the debugger clears it */
+    uint8_t stop_why;       /* enum hv_stop_why of hooks.h, set with the verdict HV_STOP */
+    const char *dead_why;   /* one sentence, set with `dead` */
+    struct {                /* the exit that stopped before its handler: it is not stopped for again */
+        bool valid;
+        enum hv_exit_kind kind;
+        uint64_t rip;
+    } pass_once;
     bool single_step;       /* the debugger wants one instruction */
     bool stepped;           /* a handler completed an instruction while single_step was set */
 };
@@ -97,6 +104,9 @@ enum {
  * (the bytes are unreadable or no instruction); the handler then answers HV_DEAD. */
 uint8_t vcpu_instr_len(struct vcpu *vcpu);
 
+/* The instruction at CS:RIP, fetched through the guest's paging (see core/insn.h). */
+struct insn vcpu_decode(struct vcpu *vcpu);
+
 /* The exiting instruction is complete: RIP moves behind it (wrapping as the mode does), the
  * STI/MOV-SS shadow ends, RF clears, and a guest that runs with TF gets its trap. Returns false, with
  * nothing changed, when the length cannot be known. */
@@ -108,6 +118,9 @@ void vcpu_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, ui
 void vcpu_inject_ud(struct vcpu *vcpu);
 void vcpu_inject_gp(struct vcpu *vcpu); /* #GP(0) */
 void vcpu_inject_pf(struct vcpu *vcpu, uint64_t gva, uint32_t error_code);
+
+/* The guest cannot go on: notes why and returns HV_DEAD. */
+enum hv_verdict vcpu_dead(struct vcpu *vcpu, const char *why);
 
 /* 16, 32 or 64: how the guest's CPU reads code now. */
 uint8_t vcpu_code_bits(struct vcpu *vcpu);
