@@ -6,3 +6,6 @@ HV_SRCS += hv/lib/mem.c
 HV_SRCS += hv/lib/str.c
 HV_SRCS += hv/core/ring.c
 HV_SRCS += hv/core/walk.c
+HV_SRCS += hv/core/insn.c
+HV_SRCS += hv/core/insn_class.c
+HV_SRCS += hv/core/insn_operand.c

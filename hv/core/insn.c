@@ -327,7 +327,7 @@ static bool starts_vex(const struct cursor *c, const struct insn *insn, uint8_t 
     case 0xc4: case 0xc5: case 0x62:
         return insn->mode == INSN_MODE_64 || next >= 0xc0;
     case 0x8f:
-        return (next & 0x1f) >= 8 && (insn->mode == INSN_MODE_64 || next >= 0xc0);
+        return (next & 0x1f) >= 8; /* POP has reg = 0 */
     default:
         return false;
     }

@@ -113,8 +113,10 @@ static void classify_group_0f(struct insn *insn)
             ((ext == 3 || ext == 7) && !insn->osize))
             undefined(insn);
         break;
-    case 0x78: case 0x79: /* VMREAD, VMWRITE unless prefixed */
+    case 0x78: case 0x79: /* VMREAD, VMWRITE; with a prefix EXTRQ, INSERTQ, registers only */
         insn->class = insn->osize || insn->rep ? INSN_OTHER : INSN_VMX;
+        if (insn->class == INSN_OTHER && (insn->mem || insn->rep == 0xf3))
+            undefined(insn);
         break;
     case 0xb2: case 0xb4: case 0xb5: /* LSS, LFS, LGS */
         if (!insn->mem)

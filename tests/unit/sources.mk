@@ -2,3 +2,6 @@
 # One word a test: NAME is tests/unit/test_NAME.c (cmocka). It is linked with every protocol source
 # and with what UNIT_SRCS_NAME lists (hv/ or monitor/ sources, fakes); UNIT_LIBS_NAME adds libraries.
 UNIT_TESTS += agent
+UNIT_TESTS += insn
+UNIT_SRCS_insn := hv/core/insn.c hv/core/insn_class.c hv/core/insn_operand.c
+UNIT_LIBS_insn := -lcapstone
