@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Sources of build/hv/trapline.elf, one line a file, by room. hv/boot/hv.ld is the link script.
+HV_SRCS += hv/boot/entry.S
+HV_SRCS += hv/boot/boot.c
+HV_SRCS += hv/boot/mb1.c
+HV_SRCS += hv/boot/mb2.c
+HV_SRCS += hv/boot/parse.c
+HV_SRCS += hv/boot/relocate.c
+HV_SRCS += hv/boot/relocate_find.c
+HV_SRCS += hv/boot/relocate_switch.S
+HV_SRCS += hv/cpu/desc.c
+HV_SRCS += hv/cpu/fault.c
+HV_SRCS += hv/cpu/identify.c
+HV_SRCS += hv/cpu/mem.c
+HV_SRCS += hv/cpu/paging.c
+HV_SRCS += hv/cpu/safe.S
+HV_SRCS += hv/cpu/stubs.S
+HV_SRCS += hv/cpu/tsc.c
+HV_SRCS += hv/dev/uart.c
 HV_SRCS += hv/lib/fmt.c
 HV_SRCS += hv/lib/log.c
 HV_SRCS += hv/lib/mem.c

@@ -21,6 +21,8 @@ struct cpu {
     uint16_t cs, ss, tr;                /* selectors in force */
     uint32_t fault_depth;               /* >0: inside the fault path already */
     volatile uint32_t nmi_seen;         /* NMIs taken by our own IDT; polled and cleared by core */
+    uint32_t db_seen;                   /* stray #DB after a guest exit: DR7 cleared and counted */
+    volatile uint64_t irq_seen[4];      /* bit per vector >= 32 taken by our own IDT; no EOI was sent */
 };
 
 static inline struct cpu *this_cpu(void)
@@ -31,6 +33,28 @@ static inline struct cpu *this_cpu(void)
 }
 
 enum cpu_vendor cpu_vendor(void);
+
+/* What runs us: "qemu-tcg", "kvm", "bochs", "hardware", or the hypervisor's CPUID signature. Found
+ * once by cpu_identify(). */
+const char *cpu_platform(void);
+void cpu_identify(void);
+uint8_t cpu_maxphyaddr_bits(void);
+
+/* The boot CPU's struct; others are allocated when they are started. */
+extern struct cpu cpu_bsp;
+
+/* Fills GDT, TSS, IDT and stacks of the boot CPU, loads them, sets GS base, CR0.WP/NE, NX, and
+ * CR4.OSXSAVE where it exists. Link addresses only, so that a relocation changes nothing. */
+void cpu_init_bsp(void);
+
+/* Time stamp counter: measured once against the PIT (bounded), else taken from CPUID, else 1 GHz. */
+extern uint64_t tsc_khz;
+void tsc_init(void);
+uint64_t tsc_now_us(void); /* since tsc_init() */
+void tsc_delay_us(uint64_t us);
+
+/* Stops this CPU for good; NMIs are still counted. */
+_Noreturn void cpu_halt(void);
 
 /* What the fault path saved; also what the stub shows for a fault of the hypervisor itself. */
 struct fault_frame {
@@ -44,6 +68,13 @@ int rdmsr_safe(uint32_t index, uint64_t *value);
 int wrmsr_safe(uint32_t index, uint64_t value);
 int xsetbv_safe(uint32_t index, uint64_t value);
 int mov_cr_safe(uint8_t index, uint64_t value);
+
+/* Prints one "trace:" line per call chain, starting from a frame pointer, and the addr2line command
+ * that names the functions. Reads only mapped memory and at most 24 frames. */
+void fault_print_trace(uint64_t rip, uint64_t rbp);
+
+/* Is every byte of [address, address + len_bytes) mapped by our own page tables? */
+bool hv_mapped(uint64_t address, uint64_t len_bytes);
 
 /* Called (if not NULL) after a fault of the hypervisor was printed with registers and back-trace;
  * core points it at the crash record and the stub. Must not return. */

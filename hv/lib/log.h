@@ -24,6 +24,13 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
  * UART, later to dbg's line multiplexer. */
 extern void (*log_sink)(const char *bytes, size_t len_bytes);
 
+/* Microseconds since start-up for the time stamp; NULL (0 is printed) until the TSC rate is known. */
+extern uint64_t (*log_clock_us)(void);
+
+/* The kept copy of the latest lines: copies up to cap_bytes bytes of its end, beginning at a line
+ * start, into buf and returns how many. */
+size_t log_ring_read(char *buf, size_t cap_bytes);
+
 /* snprintf with the formats above; always terminates; returns the length it wanted. */
 size_t fmt_str(char *buf, size_t cap_bytes, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
@@ -31,4 +38,8 @@ size_t fmt_vstr(char *buf, size_t cap_bytes, const char *format, va_list args);
 
 /* Our own invariant is broken, or start-up cannot go on: prints, back-trace, fault_hook or halt. */
 _Noreturn void hv_panic(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* The machine or its configuration is at fault, not we: one line "cannot start: ..." and halt. */
+_Noreturn void hv_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 #define hv_assert(cond_) ((cond_) ? (void)0 : hv_panic("assert %s (%s:%d)", #cond_, __FILE__, __LINE__))
