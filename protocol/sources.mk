@@ -1,4 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Freestanding C files, compiled once and linked into hv, the host program and the tests.
+PROTOCOL_SRCS += protocol/tables.c
+PROTOCOL_SRCS += protocol/tables_find.c
+PROTOCOL_SRCS += protocol/tables_text.c
 PROTOCOL_SRCS += protocol/agent.c
 PROTOCOL_SRCS += protocol/agent_eval.c
