@@ -6,7 +6,9 @@
 #include "core/backend.h"
 #include "core/exit_handlers.h"
 #include "core/hooks.h"
+#include "core/intercept.h"
 #include "core/ring.h"
+#include "core/seeded.h"
 
 /* Kinds that the debugger sees first even with nothing armed: they may be of its own making. */
 #define OWNED_KINDS                                                                                \
@@ -30,15 +32,15 @@ static const exit_handler handlers[HV_EXIT_KIND_COUNT] = {
     [HV_EXIT_CPUID] = exit_cpuid,
     [HV_EXIT_IO_IN] = exit_io,
     [HV_EXIT_IO_OUT] = exit_io,
-    [HV_EXIT_HLT] = exit_hlt,
+    [HV_EXIT_HLT] = exit_lift,
     [HV_EXIT_VMCALL] = exit_undefined,
     [HV_EXIT_INVLPG] = exit_invlpg,
     [HV_EXIT_RDTSC] = exit_perform,
     [HV_EXIT_RDPMC] = exit_perform,
     [HV_EXIT_XSETBV] = exit_xsetbv,
     [HV_EXIT_WBINVD] = exit_perform,
-    [HV_EXIT_MONITOR] = exit_perform,
-    [HV_EXIT_MWAIT] = exit_perform,
+    [HV_EXIT_MONITOR] = exit_lift,
+    [HV_EXIT_MWAIT] = exit_lift,
     [HV_EXIT_PAUSE] = exit_perform,
     [HV_EXIT_EXCEPTION] = exit_exception,
     [HV_EXIT_INTERRUPT] = exit_interrupt,
@@ -52,6 +54,9 @@ static const exit_handler handlers[HV_EXIT_KIND_COUNT] = {
     [HV_EXIT_ENTRY_FAILURE] = exit_entry_failure,
     [HV_EXIT_VMX_INSTRUCTION] = exit_undefined,
     [HV_EXIT_SVM_INSTRUCTION] = exit_undefined,
+    [HV_EXIT_GDTR_IDTR] = exit_lift,
+    [HV_EXIT_LDTR_TR] = exit_lift,
+    [HV_EXIT_FLAGS_ACCESS] = exit_lift,
     [HV_EXIT_INTERRUPT_WINDOW] = exit_resume,
 };
 
@@ -138,8 +143,10 @@ enum hv_verdict exit_dispatch(struct vcpu *vcpu)
 
     /* The exit interrupted the delivery of an event: it is delivered again unless a handler says
      * otherwise. SDM, "Information for VM Exits That Occur During Event Delivery". */
-    if (vcpu->exit.event.valid)
+    if (vcpu->exit.event.valid && !seeded(SEEDED_drop_idtvec))
         vcpu->inject = vcpu->exit.event;
+    if (vcpu->lifted)
+        intercept_lift(vcpu, 0);
     vcpu->stepped = false;
     if (vcpu->single_step || OWNED_KINDS & bit)
         taken = owned(vcpu, &verdict);

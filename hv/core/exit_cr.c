@@ -127,7 +127,7 @@ static bool cr0_refused(struct vcpu *vcpu, uint64_t old, uint64_t value)
     return false;
 }
 
-static enum hv_verdict write_cr0(struct vcpu *vcpu)
+static enum hv_verdict cr0_written(struct vcpu *vcpu)
 {
     uint64_t old = vcpu->exit.cr.old, value = vcpu->exit.cr.value;
     struct walk_regs regs = guest_walk_regs(vcpu);
@@ -167,7 +167,7 @@ static bool cr4_refused(struct vcpu *vcpu, uint64_t old, uint64_t value)
     return value & ~old & CR4_PCIDE && hv_backend->get(vcpu, HV_ST_CR3) & CR3_PCID_MASK;
 }
 
-static enum hv_verdict write_cr4(struct vcpu *vcpu)
+static enum hv_verdict cr4_written(struct vcpu *vcpu)
 {
     uint64_t old = vcpu->exit.cr.old, value = vcpu->exit.cr.value;
     struct walk_regs regs = guest_walk_regs(vcpu);
@@ -185,7 +185,7 @@ static enum hv_verdict write_cr4(struct vcpu *vcpu)
     return done(vcpu, HV_CHANGED_CR4);
 }
 
-static enum hv_verdict write_cr3(struct vcpu *vcpu)
+static enum hv_verdict cr3_written(struct vcpu *vcpu)
 {
     uint64_t value = vcpu->exit.cr.value;
     struct walk_regs regs = guest_walk_regs(vcpu);
@@ -203,7 +203,7 @@ static enum hv_verdict write_cr3(struct vcpu *vcpu)
 }
 
 /* CR8 is the local APIC's TPR; the guest has the real one. */
-static enum hv_verdict write_cr8(struct vcpu *vcpu)
+static enum hv_verdict cr8_written(struct vcpu *vcpu)
 {
     if (vcpu->exit.cr.value > 15)
         return exit_gp(vcpu);
@@ -215,13 +215,13 @@ enum hv_verdict exit_cr_write(struct vcpu *vcpu)
 {
     switch (vcpu->exit.cr.index) {
     case 0:
-        return write_cr0(vcpu);
+        return cr0_written(vcpu);
     case 3:
-        return write_cr3(vcpu);
+        return cr3_written(vcpu);
     case 4:
-        return write_cr4(vcpu);
+        return cr4_written(vcpu);
     case 8:
-        return write_cr8(vcpu);
+        return cr8_written(vcpu);
     default:
         return vcpu_dead(vcpu, "write to a control register that does not exist");
     }

@@ -8,6 +8,9 @@
 #include "core/vcpu.h"
 #include "core/walk.h"
 
+/* Start-up: a range of memory that the guest may have (our own range inside it stays hidden). */
+void guest_ram_add(uint64_t base_gpa, uint64_t size_bytes);
+
 /* Paging registers of the vCPU, for walk_guest(). */
 struct walk_regs guest_walk_regs(struct vcpu *vcpu);
 

@@ -20,3 +20,7 @@ void intercept_ports(struct vcpu *vcpu, uint16_t first, uint32_t count, bool on)
 
 /* Core: ports of an emulated device; they stay intercepted whatever the debugger asks. */
 void intercept_device_ports(struct vcpu *vcpu, uint16_t first, uint16_t count);
+
+/* Takes these kinds off until the next exit, so that the guest executes an instruction itself; 0:
+ * puts all back (the dispatcher does that). Kinds that core itself needs are not taken off. */
+void intercept_lift(struct vcpu *vcpu, uint64_t kinds);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Instructions that exit only because the debugger asked (performed here as the CPU would, or by the
+ * guest itself with the intercept lifted), those that the guest is not shown (#UD), and INIT.
+ */
+#include "core/backend.h"
+#include "core/exit_handlers.h"
+#include "core/insn.h"
+#include "core/intercept.h"
+#include "cpu/cpu.h"
+#include "cpu/x86.h"
+
+#define MSR_TSC_AUX 0xc0000103u
+
+/*
+ * Instructions that only the guest's own CPU can do right (HLT waits, MONITOR arms, IRET unblocks):
+ * the intercept is lifted until the next exit, and the guest executes them itself.
+ */
+enum hv_verdict exit_lift(struct vcpu *vcpu)
+{
+    intercept_lift(vcpu, HV_KIND_BIT(vcpu->exit.kind));
+    return HV_RESUME;
+}
+
+static enum hv_verdict read_tsc(struct vcpu *vcpu, const struct insn *insn)
+{
+    uint64_t tsc = rdtsc(), aux;
+
+    if (vcpu->cr4_wrote & CR4_TSD && vcpu->cr0_wrote & CR0_PE && vcpu_cpl(vcpu) != 0)
+        return exit_gp(vcpu);
+    vcpu->regs.rax = (uint32_t)tsc;
+    vcpu->regs.rdx = tsc >> 32;
+    if (insn->class == INSN_RDTSCP && rdmsr_safe(MSR_TSC_AUX, &aux) == 0)
+        vcpu->regs.rcx = (uint32_t)aux;
+    vcpu->changed |= HV_CHANGED_GPR;
+    return exit_done(vcpu);
+}
+
+/* Counter ecx through its MSR: general counters from 0xc1, fixed ones from 0x309 (bit 30). */
+static enum hv_verdict read_pmc(struct vcpu *vcpu)
+{
+    uint32_t index = (uint32_t)vcpu->regs.rcx;
+    uint32_t msr = index & 1u << 30 ? 0x309 + (index & 0xff) : 0xc1 + (index & 0xff);
+    uint64_t value;
+
+    if (cpu_vendor() == CPU_AMD)
+        msr = index < 6 ? 0xc0010201 + 2 * index : 0;
+    if (!msr || (!(vcpu->cr4_wrote & CR4_PCE) && vcpu_cpl(vcpu) != 0) ||
+        rdmsr_safe(msr, &value) != 0)
+        return exit_gp(vcpu);
+    vcpu->regs.rax = (uint32_t)value;
+    vcpu->regs.rdx = value >> 32 & 0xff;
+    vcpu->changed |= HV_CHANGED_GPR;
+    return exit_done(vcpu);
+}
+
+enum hv_verdict exit_perform(struct vcpu *vcpu)
+{
+    struct insn insn;
+
+    switch (vcpu->exit.kind) {
+    case HV_EXIT_RDTSC:
+        insn = vcpu_decode(vcpu);
+        return read_tsc(vcpu, &insn);
+    case HV_EXIT_RDPMC:
+        return read_pmc(vcpu);
+    case HV_EXIT_WBINVD:
+        wbinvd(); /* INVD too: dropping our own dirty lines is never right */
+        return exit_done(vcpu);
+    default: /* PAUSE */
+        cpu_pause();
+        return exit_done(vcpu);
+    }
+}
+
+/* The nested flush drops every translation of the guest, a superset of what was asked. */
+enum hv_verdict exit_invlpg(struct vcpu *vcpu)
+{
+    hv_backend->nested_flush(vcpu);
+    return exit_done(vcpu);
+}
+
+enum hv_verdict exit_undefined(struct vcpu *vcpu)
+{
+    vcpu_inject_ud(vcpu);
+    return HV_RESUME;
+}
+
+enum hv_verdict exit_init(struct vcpu *vcpu)
+{
+    return vcpu_dead(vcpu, "INIT reached a CPU that runs the guest");
+}
+
+enum hv_verdict exit_entry_failure(struct vcpu *vcpu)
+{
+    return vcpu_dead(vcpu, "the CPU refused to enter the guest");
+}
