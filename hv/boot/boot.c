@@ -33,9 +33,8 @@ static const char *parse(uint32_t magic, uint32_t info_hpa)
 static const char *open_line(void)
 {
     size_t len_bytes = 0;
-    const char *spec = boot_info.words.args
-                           ? boot_word_value(boot_info.words.args, "uart=", &len_bytes)
-                           : NULL;
+    const char *spec =
+        boot_info.words.args ? boot_word_value(boot_info.words.args, "uart=", &len_bytes) : NULL;
     const char *error = NULL;
     uint16_t base = UART_DEFAULT_BASE;
     uint32_t baud = UART_DEFAULT_BAUD;

@@ -17,7 +17,13 @@ enum {
 };
 
 /* Types as the BIOS, multiboot and Linux number them. */
-enum boot_region_type { BOOT_RAM = 1, BOOT_RESERVED = 2, BOOT_ACPI = 3, BOOT_NVS = 4, BOOT_BAD = 5 };
+enum boot_region_type {
+    BOOT_RAM = 1,
+    BOOT_RESERVED = 2,
+    BOOT_ACPI = 3,
+    BOOT_NVS = 4,
+    BOOT_BAD = 5
+};
 
 struct boot_region {
     uint64_t base_hpa, size_bytes;

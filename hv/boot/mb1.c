@@ -89,8 +89,7 @@ static const char *parse_modules(struct boot_info *out, const struct boot_source
         if (!row)
             return boot_refuse(out, "the loader's module list lies outside memory");
         memcpy(&module, row, sizeof(module));
-        if (module.end >= module.start &&
-            !boot_at(source, module.start, module.end - module.start))
+        if (module.end >= module.start && !boot_at(source, module.start, module.end - module.start))
             return boot_refuse(out, "module %u lies outside memory", i);
         if (module.string) {
             text = text_at(source, module.string, &cap_bytes);
@@ -169,9 +168,9 @@ const char *boot_parse_mb1(struct boot_info *out, const struct boot_source *sour
             return error;
     }
     if (info.flags & MB1_FRAMEBUFFER)
-        out->framebuffer = (struct boot_framebuffer){true,          info.fb_addr,   info.fb_pitch,
-                                                     info.fb_width, info.fb_height, info.fb_bpp,
-                                                     info.fb_type};
+        out->framebuffer =
+            (struct boot_framebuffer){true,           info.fb_addr, info.fb_pitch, info.fb_width,
+                                      info.fb_height, info.fb_bpp,  info.fb_type};
     boot_split_words(out);
     return NULL;
 }

@@ -39,12 +39,12 @@ void relocate(const struct boot_info *info)
     base_hpa = relocate_find(info, HV_RANGE_BYTES, LIMIT_4G, HV_LOAD_HPA, image_bytes);
     if (!base_hpa)
         hv_refuse("no %u MiB of RAM free below 4 GiB: give the machine more memory",
-                 HV_RANGE_BYTES >> 20);
+                  HV_RANGE_BYTES >> 20);
     pages_init(base_hpa + image_bytes, base_hpa + HV_RANGE_BYTES);
     cr3 = paging_build(base_hpa, limit_hpa);
     if (!cr3)
         hv_refuse("%lu MiB of RAM need more page tables than our %u MiB hold", limit_hpa >> 20,
-                 HV_RANGE_BYTES >> 20);
+                  HV_RANGE_BYTES >> 20);
     /* Everything that the copy must know is stored before it is made. */
     hv_range.base_hpa = base_hpa;
     hv_range.size_bytes = HV_RANGE_BYTES;

@@ -13,6 +13,6 @@ uint64_t relocate_find(const struct boot_info *info, uint64_t size_bytes, uint64
                        uint64_t avoid_hpa, uint64_t avoid_bytes);
 
 /* Copies the running image to the chosen range, builds the final page tables there and switches to
- * them; from then on hv_range, the pool and the full direct map are valid. Refuses the start if there is
- * no room. */
+ * them; from then on hv_range, the pool and the full direct map are valid. Refuses the start if
+ * there is no room. */
 void relocate(const struct boot_info *info);

@@ -15,14 +15,14 @@ enum cpu_vendor { CPU_INTEL, CPU_AMD, CPU_OTHER };
 struct cpu {
     struct cpu *self; /* first: this_cpu() reads gs:0 */
     uint32_t id, apic_id;
-    struct vcpu *vcpu; /* the guest CPU it runs, NULL before */
-    void *vendor;      /* VMXON region, host save area */
+    struct vcpu *vcpu;                  /* the guest CPU it runs, NULL before */
+    void *vendor;                       /* VMXON region, host save area */
     uint64_t gdt_hva, tss_hva, idt_hva; /* for the host-state area of a VMCS */
     uint16_t cs, ss, tr;                /* selectors in force */
     uint32_t fault_depth;               /* >0: inside the fault path already */
     volatile uint32_t nmi_seen;         /* NMIs taken by our own IDT; polled and cleared by core */
     uint32_t db_seen;                   /* stray #DB after a guest exit: DR7 cleared and counted */
-    volatile uint64_t irq_seen[4];      /* bit per vector >= 32 taken by our own IDT; no EOI was sent */
+    volatile uint64_t irq_seen[4]; /* bit per vector >= 32 taken by our own IDT; no EOI was sent */
 };
 
 static inline struct cpu *this_cpu(void)
@@ -47,7 +47,8 @@ extern struct cpu cpu_bsp;
  * CR4.OSXSAVE where it exists. Link addresses only, so that a relocation changes nothing. */
 void cpu_init_bsp(void);
 
-/* Time stamp counter: measured once against the PIT (bounded), else taken from CPUID, else 1 GHz. */
+/* Time stamp counter: measured once against the PIT (bounded), else taken from CPUID, else 1 GHz.
+ */
 extern uint64_t tsc_khz;
 void tsc_init(void);
 uint64_t tsc_now_us(void); /* since tsc_init() */

@@ -35,17 +35,17 @@ static struct tss bsp_tss __attribute__((aligned(16)));
 static struct idt_gate idt[IDT_GATES] __attribute__((aligned(16))); /* same for all CPUs */
 
 const int32_t cpu_stack_guards[] = {
-    offsetof(struct cpu_stacks, main_guard),  offsetof(struct cpu_stacks, df_guard),
-    offsetof(struct cpu_stacks, nmi_guard),   offsetof(struct cpu_stacks, mc_guard),
-    offsetof(struct cpu_stacks, db_guard),    offsetof(struct cpu_stacks, fault_guard),
+    offsetof(struct cpu_stacks, main_guard),   offsetof(struct cpu_stacks, df_guard),
+    offsetof(struct cpu_stacks, nmi_guard),    offsetof(struct cpu_stacks, mc_guard),
+    offsetof(struct cpu_stacks, db_guard),     offsetof(struct cpu_stacks, fault_guard),
     offsetof(struct cpu_stacks, nested_guard), -1,
 };
 
 static void idt_fill(void)
 {
     for (unsigned vector = 0; vector < IDT_GATES; vector++) {
-        uint64_t entry = (uint64_t)(vector == X86_NMI ? cpu_stub_nmi
-                                                      : cpu_stub_base + vector * CPU_STUB_BYTES);
+        uint64_t entry =
+            (uint64_t)(vector == X86_NMI ? cpu_stub_nmi : cpu_stub_base + vector * CPU_STUB_BYTES);
         uint8_t ist = vector == X86_DF    ? IST_DF + 1
                       : vector == X86_NMI ? IST_NMI + 1
                       : vector == X86_MC  ? IST_MC + 1
@@ -66,8 +66,8 @@ static void idt_fill(void)
 
 void cpu_desc_init(struct cpu *cpu, struct cpu_stacks *stacks, uint64_t *gdt, struct tss *tss)
 {
-    struct cpu_stack_head *heads[] = {&stacks->df_head, &stacks->nmi_head,   &stacks->mc_head,
-                                      &stacks->db_head, &stacks->fault_head, &stacks->nested_head,
+    struct cpu_stack_head *heads[] = {&stacks->df_head,  &stacks->nmi_head,   &stacks->mc_head,
+                                      &stacks->db_head,  &stacks->fault_head, &stacks->nested_head,
                                       &stacks->main_head};
     uint64_t tss_hva = (uint64_t)tss;
 
@@ -137,7 +137,8 @@ void cpu_init_bsp(void)
     desc_load(&cpu_bsp);
 
     write_dr7(DR7_RESET);
-    write_cr0((read_cr0() | CR0_WP | CR0_NE | CR0_MP | CR0_ET) & ~(CR0_EM | CR0_TS | CR0_CD | CR0_NW));
+    write_cr0((read_cr0() | CR0_WP | CR0_NE | CR0_MP | CR0_ET) &
+              ~(CR0_EM | CR0_TS | CR0_CD | CR0_NW));
     if (features.ecx >> 26 & 1) /* CPUID.1:ECX.XSAVE */
         cr4 |= CR4_OSXSAVE;
     write_cr4(cr4);

@@ -32,7 +32,7 @@ struct cpu_stack_head {
 
 #define CPU_STACK(name_, bytes_)                                                                   \
     uint8_t name_##_guard[CPU_STACK_GUARD_BYTES];                                                  \
-    uint8_t name_[(bytes_) - CPU_STACK_HEAD_BYTES];                                                \
+    uint8_t name_[(bytes_)-CPU_STACK_HEAD_BYTES];                                                  \
     struct cpu_stack_head name_##_head
 
 struct cpu_stacks {
@@ -41,7 +41,7 @@ struct cpu_stacks {
     CPU_STACK(nmi, 4096);
     CPU_STACK(mc, 8192);
     CPU_STACK(db, 8192);
-    CPU_STACK(fault, 32768);  /* report, crash record and stub run here */
+    CPU_STACK(fault, 32768); /* report, crash record and stub run here */
     CPU_STACK(nested, 8192); /* a fault while `fault` is in use */
 };
 _Static_assert(offsetof(struct cpu_stacks, main_head) == CPU_MAIN_STACK_TOP, "cpu/layout.h");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What happens on an exception or interrupt inside the hypervisor: fix-ups, stray #DB, and the fault
- * report (registers, code, stack, back-trace), after which fault_hook takes over. Also hv_panic().
- * Assumes as little as possible: reads memory only after walking the page tables for it.
+ * What happens on an exception or interrupt inside the hypervisor: fix-ups, stray #DB, and the
+ * fault report (registers, code, stack, back-trace), after which fault_hook takes over. Also
+ * hv_panic(). Assumes as little as possible: reads memory only after walking the page tables for
+ * it.
  */
 #include "cpu/desc.h"
 #include "cpu/mem.h"
@@ -112,8 +113,9 @@ static void print_registers(const struct fault_frame *f)
 static _Noreturn void fault_nested(const struct fault_frame *frame)
 {
     char line[96];
-    size_t len = fmt_str(line, sizeof(line), "tl: fault inside the fault path: %s at 0x%lx, halted\n",
-                         vector_name(frame->vector), frame->rip);
+    size_t len =
+        fmt_str(line, sizeof(line), "tl: fault inside the fault path: %s at 0x%lx, halted\n",
+                vector_name(frame->vector), frame->rip);
 
     if (log_sink)
         log_sink(line, len < sizeof(line) ? len : sizeof(line) - 1);
@@ -192,7 +194,8 @@ void hv_panic(const char *format, ...)
     frame.rsp = (uint64_t)__builtin_frame_address(0) + 2 * sizeof(uint64_t);
     log_error("panic: %s", why);
     fault_print_trace(frame.rip, frame.rbp);
-    /* GS base is ours wherever C runs, except before cpu_init_bsp(), when there is no hook either. */
+    /* GS base is ours wherever C runs, except before cpu_init_bsp(), when there is no hook either.
+     */
     if (fault_hook)
         cpu = this_cpu();
     if (cpu->fault_depth++ == 0 && fault_hook)

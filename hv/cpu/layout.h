@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Numbers shared by C and assembly: selectors of our GDT and the place of the boot stack. The C side
- * asserts that its structures agree (cpu/desc.c).
+ * Numbers shared by C and assembly: selectors of our GDT and the place of the boot stack. The C
+ * side asserts that its structures agree (cpu/desc.c).
  */
 #pragma once
 

@@ -18,7 +18,8 @@ struct hv_range {
 };
 extern struct hv_range hv_range;
 
-/* Direct-map address of a physical address below hv_phys_limit_hpa (all of RAM and at least 4 GiB). */
+/* Direct-map address of a physical address below hv_phys_limit_hpa (all of RAM and at least 4 GiB).
+ */
 static inline void *phys_to_virt(uint64_t hpa)
 {
     return (void *)(hpa + HV_DIRECT_MAP);

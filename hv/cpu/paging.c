@@ -10,9 +10,9 @@
 
 enum { LEVEL_BITS = 9, LEVELS = 4 };
 
-#define ENTRIES    512u
-#define LARGE_2M   (UINT64_C(1) << 21)
-#define LARGE_1G   (UINT64_C(1) << 30)
+#define ENTRIES            512u
+#define LARGE_2M           (UINT64_C(1) << 21)
+#define LARGE_1G           (UINT64_C(1) << 30)
 #define INDEX(va_, level_) ((va_) >> (12 + LEVEL_BITS * (level_)) & (ENTRIES - 1))
 
 /* Entry of `address` in the table of `level` (0: page table), making tables on the way down. */

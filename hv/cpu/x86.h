@@ -83,20 +83,39 @@
 #define DR7_GD    (UINT64_C(1) << 13)
 
 /* Page-table entries, all levels. SDM, "4-Level Paging" */
-#define PTE_P  (UINT64_C(1) << 0)
-#define PTE_W  (UINT64_C(1) << 1)
-#define PTE_U  (UINT64_C(1) << 2)
-#define PTE_A  (UINT64_C(1) << 5)
-#define PTE_D  (UINT64_C(1) << 6)
-#define PTE_PS (UINT64_C(1) << 7)
-#define PTE_G  (UINT64_C(1) << 8)
-#define PTE_NX (UINT64_C(1) << 63)
+#define PTE_P         (UINT64_C(1) << 0)
+#define PTE_W         (UINT64_C(1) << 1)
+#define PTE_U         (UINT64_C(1) << 2)
+#define PTE_A         (UINT64_C(1) << 5)
+#define PTE_D         (UINT64_C(1) << 6)
+#define PTE_PS        (UINT64_C(1) << 7)
+#define PTE_G         (UINT64_C(1) << 8)
+#define PTE_NX        (UINT64_C(1) << 63)
 #define PTE_ADDR_MASK UINT64_C(0x000ffffffffff000)
 
 enum x86_vector {
-    X86_DE = 0, X86_DB = 1, X86_NMI = 2, X86_BP = 3, X86_OF = 4, X86_BR = 5, X86_UD = 6, X86_NM = 7,
-    X86_DF = 8, X86_TS = 10, X86_NP = 11, X86_SS = 12, X86_GP = 13, X86_PF = 14, X86_MF = 16,
-    X86_AC = 17, X86_MC = 18, X86_XM = 19, X86_VE = 20, X86_CP = 21, X86_HV = 28, X86_VC = 29,
+    X86_DE = 0,
+    X86_DB = 1,
+    X86_NMI = 2,
+    X86_BP = 3,
+    X86_OF = 4,
+    X86_BR = 5,
+    X86_UD = 6,
+    X86_NM = 7,
+    X86_DF = 8,
+    X86_TS = 10,
+    X86_NP = 11,
+    X86_SS = 12,
+    X86_GP = 13,
+    X86_PF = 14,
+    X86_MF = 16,
+    X86_AC = 17,
+    X86_MC = 18,
+    X86_XM = 19,
+    X86_VE = 20,
+    X86_CP = 21,
+    X86_HV = 28,
+    X86_VC = 29,
     X86_SX = 30,
 };
 

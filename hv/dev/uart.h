@@ -18,7 +18,7 @@ struct uart {
     uint32_t baud;
     uint8_t fifo_bytes; /* 16, or 1 without a FIFO */
     bool present;       /* false: writes vanish, reads find nothing */
-    bool stuck;         /* the transmitter did not drain in time; tried once per write until it does */
+    bool stuck; /* the transmitter did not drain in time; tried once per write until it does */
     uint32_t dropped_bytes, overruns;
 };
 

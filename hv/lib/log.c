@@ -53,11 +53,11 @@ void log_line(enum log_level level, const char *format, ...)
 
     if (level > log_level)
         return;
-    head_bytes = fmt_str(line, sizeof(line), "[%5lu.%06lu] tl: ", now_us / 1000000,
-                         now_us % 1000000);
+    head_bytes =
+        fmt_str(line, sizeof(line), "[%5lu.%06lu] tl: ", now_us / 1000000, now_us % 1000000);
     va_start(args, format);
-    len_bytes = head_bytes + fmt_vstr(line + head_bytes, LOG_LINE_CAP_BYTES + 1 - head_bytes,
-                                      format, args);
+    len_bytes =
+        head_bytes + fmt_vstr(line + head_bytes, LOG_LINE_CAP_BYTES + 1 - head_bytes, format, args);
     va_end(args);
     if (len_bytes > LOG_LINE_CAP_BYTES) {
         len_bytes = LOG_LINE_CAP_BYTES;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The log: whole lines "[seconds] tl: text" into the sink (the debug line), and a copy in a ring.
- * Formats: %d %u %x %lx %lu %ld %s %c %p %%, width, zero and '-' flags, '#'. Lines over 500 bytes are cut
- * and end in "...". Never blocks on anything but the sink's own bounded wait; takes no lock.
+ * Formats: %d %u %x %lx %lu %ld %s %c %p %%, width, zero and '-' flags, '#'. Lines over 500 bytes
+ * are cut and end in "...". Never blocks on anything but the sink's own bounded wait; takes no
+ * lock.
  */
 #pragma once
 
@@ -24,7 +25,8 @@ void log_line(enum log_level level, const char *format, ...) __attribute__((form
  * UART, later to dbg's line multiplexer. */
 extern void (*log_sink)(const char *bytes, size_t len_bytes);
 
-/* Microseconds since start-up for the time stamp; NULL (0 is printed) until the TSC rate is known. */
+/* Microseconds since start-up for the time stamp; NULL (0 is printed) until the TSC rate is known.
+ */
 extern uint64_t (*log_clock_us)(void);
 
 /* The kept copy of the latest lines: copies up to cap_bytes bytes of its end, beginning at a line
@@ -42,4 +44,5 @@ _Noreturn void hv_panic(const char *format, ...) __attribute__((format(printf, 1
 /* The machine or its configuration is at fault, not we: one line "cannot start: ..." and halt. */
 _Noreturn void hv_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-#define hv_assert(cond_) ((cond_) ? (void)0 : hv_panic("assert %s (%s:%d)", #cond_, __FILE__, __LINE__))
+#define hv_assert(cond_)                                                                           \
+    ((cond_) ? (void)0 : hv_panic("assert %s (%s:%d)", #cond_, __FILE__, __LINE__))
