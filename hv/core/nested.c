@@ -186,6 +186,18 @@ const char *nested_init(uint64_t *root_hpa)
     return NULL;
 }
 
+void nested_hold(bool on)
+{
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        if (!(root[i] & format->present))
+            continue;
+        if (format->has_memory_type)
+            root[i] = on ? root[i] & ~EPT_EXEC : root[i] | EPT_EXEC;
+        else
+            root[i] = on ? root[i] | PTE_NX : root[i] & ~PTE_NX;
+    }
+}
+
 bool nested_protect(uint64_t gpa, uint64_t len_bytes, uint8_t rights)
 {
     uint64_t end_gpa = (gpa + len_bytes + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1);

@@ -17,6 +17,10 @@ const char *nested_init(uint64_t *root_hpa);
  * pool is empty, nothing more was changed. The caller flushes (backend nested_flush). */
 bool nested_protect(uint64_t gpa, uint64_t len_bytes, uint8_t rights);
 
+/* Takes the right to execute from all of memory, or gives it back, in the root table: the debugger
+ * catches the first instruction of a handler so. The caller flushes. */
+void nested_hold(bool on);
+
 /* Maps the large page around gpa, when it lies above what nested_init() mapped (device memory). */
 bool nested_map_lazily(uint64_t gpa);
 
