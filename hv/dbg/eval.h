@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Agent bytecode on a stopped or exiting vCPU: binds protocol/agent.h to struct dbg_target and
+ * formats what the `printf` opcode prints.
+ */
+#pragma once
+
+#include "dbg/target.h"
+#include "protocol/agent.h"
+
+/* Where printed text goes; at most EVAL_TEXT_MAX bytes a call, no NUL. */
+struct dbg_out {
+    void *ctx;
+    void (*text)(void *ctx, const char *text, size_t len_bytes);
+};
+#define EVAL_TEXT_MAX 500u
+
+/* Runs verified code. Takes from *fuel; *value is the result. out may be NULL when the code was
+ * verified without AGENT_MAY_PRINT. */
+enum agent_error dbg_eval(const struct dbg_target *target, unsigned cpu, const uint8_t *code,
+                          size_t len_bytes, const struct dbg_out *out, uint32_t *fuel,
+                          uint64_t *value);
+
+/* printf with the argument values of the bytecode: %d %i %u %x %X %o %c %s %p %%, flags, width and
+ * any length modifier. %s takes the address of a guest string, or the number of an exit kind. Cuts at
+ * cap_bytes; returns the length written (no NUL is counted, one is always there). */
+size_t dbg_format(const struct dbg_target *target, unsigned cpu, char *buf, size_t cap_bytes,
+                  const char *format, const uint64_t *args, unsigned args_count);
