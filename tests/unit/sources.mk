@@ -5,3 +5,6 @@ UNIT_TESTS += agent
 UNIT_TESTS += insn
 UNIT_SRCS_insn := hv/core/insn.c hv/core/insn_class.c hv/core/insn_operand.c
 UNIT_LIBS_insn := -lcapstone
+UNIT_TESTS += expr
+UNIT_SRCS_expr := monitor/expr_parse.c monitor/expr_emit.c monitor/expr_names.c
+UNIT_TESTS += rules
