@@ -3,6 +3,9 @@
 PROTOCOL_SRCS += protocol/tables.c
 PROTOCOL_SRCS += protocol/tables_find.c
 PROTOCOL_SRCS += protocol/tables_text.c
+PROTOCOL_SRCS += protocol/rsp_rx.c
+PROTOCOL_SRCS += protocol/rsp_tx.c
+PROTOCOL_SRCS += protocol/rsp_parse.c
 PROTOCOL_SRCS += protocol/agent.c
 PROTOCOL_SRCS += protocol/agent_eval.c
 PROTOCOL_SRCS += protocol/snapshot.c

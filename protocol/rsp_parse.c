@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Reading packet data: integers, hex bytes, `key:value;` pairs and records. All bounded by the
+ * cursor's end; a parse that fails leaves the cursor where it was.
+ */
+#include "protocol/rsp.h"
+
+struct rsp_cursor rsp_cursor(const void *bytes, size_t length)
+{
+    const uint8_t *b = bytes;
+
+    return (struct rsp_cursor){ b, length ? b + length : b };
+}
+
+bool rsp_at_end(const struct rsp_cursor *cursor)
+{
+    return cursor->at == cursor->end;
+}
+
+bool rsp_take(struct rsp_cursor *cursor, char c)
+{
+    if (rsp_at_end(cursor) || *cursor->at != (uint8_t)c)
+        return false;
+    cursor->at++;
+    return true;
+}
+
+bool rsp_take_str(struct rsp_cursor *cursor, const char *prefix)
+{
+    const uint8_t *at = cursor->at;
+
+    for (; *prefix; prefix++, at++)
+        if (at == cursor->end || *at != (uint8_t)*prefix)
+            return false;
+    cursor->at = at;
+    return true;
+}
+
+bool rsp_take_hex(struct rsp_cursor *cursor, uint64_t *value)
+{
+    return rsp_take_hex_max(cursor, value, UINT64_MAX);
+}
+
+bool rsp_take_hex_max(struct rsp_cursor *cursor, uint64_t *value, uint64_t max)
+{
+    const uint8_t *at = cursor->at;
+    uint64_t result = 0;
+
+    for (; at != cursor->end; at++) {
+        int digit = rsp_hex_digit(*at);
+
+        if (digit < 0)
+            break;
+        if (result >> 60)
+            return false;
+        result = result << 4 | (unsigned)digit;
+    }
+    if (at == cursor->at || result > max)
+        return false;
+    cursor->at = at;
+    *value = result;
+    return true;
+}
+
+bool rsp_take_hex_bytes(struct rsp_cursor *cursor, void *bytes, size_t length)
+{
+    const uint8_t *at = cursor->at;
+    uint8_t *out = bytes;
+
+    if ((size_t)(cursor->end - at) / 2 < length)
+        return false;
+    /* Checked before anything is stored, so that a failure leaves the target alone too. */
+    for (size_t i = 0; i < 2 * length; i++)
+        if (rsp_hex_digit(at[i]) < 0)
+            return false;
+    for (size_t i = 0; i < length; i++, at += 2)
+        out[i] = (uint8_t)(rsp_hex_digit(at[0]) << 4 | rsp_hex_digit(at[1]));
+    cursor->at = at;
+    return true;
+}
+
+bool rsp_take_hex_le(struct rsp_cursor *cursor, uint64_t *value, unsigned bytes)
+{
+    uint8_t raw[8];
+    uint64_t result = 0;
+
+    if (bytes > sizeof(raw) || !rsp_take_hex_bytes(cursor, raw, bytes))
+        return false;
+    while (bytes--)
+        result = result << 8 | raw[bytes];
+    *value = result;
+    return true;
+}
+
+static bool is_one_of(uint8_t c, const char *set)
+{
+    for (; *set; set++)
+        if (c == (uint8_t)*set)
+            return true;
+    return false;
+}
+
+struct rsp_slice rsp_take_until(struct rsp_cursor *cursor, const char *stops)
+{
+    const uint8_t *start = cursor->at;
+
+    while (cursor->at != cursor->end && !is_one_of(*cursor->at, stops))
+        cursor->at++;
+    return (struct rsp_slice){ (const char *)start, (size_t)(cursor->at - start) };
+}
+
+bool rsp_take_pair(struct rsp_cursor *cursor, struct rsp_slice *key, struct rsp_slice *value)
+{
+    struct rsp_cursor c = *cursor;
+    struct rsp_slice k = rsp_take_until(&c, ":;|"), v;
+
+    if (!k.length || !rsp_take(&c, ':'))
+        return false;
+    v = rsp_take_until(&c, ";|");
+    rsp_take(&c, ';');
+    *cursor = c;
+    *key = k;
+    *value = v;
+    return true;
+}
+
+bool rsp_take_record(struct rsp_cursor *cursor, struct rsp_cursor *record)
+{
+    struct rsp_slice part;
+
+    if (!cursor->at)
+        return false;
+    part = rsp_take_until(cursor, "|");
+    *record = rsp_cursor(part.text, part.length);
+    /* A '|' promises another record, perhaps an empty one; after the last there is nothing. */
+    if (!rsp_take(cursor, '|'))
+        *cursor = (struct rsp_cursor){ NULL, NULL };
+    return true;
+}
+
+bool rsp_slice_is(struct rsp_slice slice, const char *text)
+{
+    size_t i = 0;
+
+    while (i < slice.length && text[i] && slice.text[i] == text[i])
+        i++;
+    return i == slice.length && !text[i];
+}
+
+bool rsp_slice_hex(struct rsp_slice slice, uint64_t *value)
+{
+    struct rsp_cursor cursor = rsp_cursor(slice.text, slice.length);
+    uint64_t result;
+
+    if (!rsp_take_hex(&cursor, &result) || !rsp_at_end(&cursor))
+        return false;
+    *value = result;
+    return true;
+}
+
+bool rsp_slice_bytes(struct rsp_slice slice, void *bytes, size_t cap_bytes, size_t *length)
+{
+    struct rsp_cursor cursor = rsp_cursor(slice.text, slice.length);
+
+    if (slice.length % 2 || slice.length / 2 > cap_bytes ||
+        !rsp_take_hex_bytes(&cursor, bytes, slice.length / 2))
+        return false;
+    *length = slice.length / 2;
+    return true;
+}
+
+bool rsp_find(struct rsp_cursor pairs, const char *key, struct rsp_slice *value)
+{
+    struct rsp_slice k, v;
+
+    while (rsp_take_pair(&pairs, &k, &v))
+        if (rsp_slice_is(k, key)) {
+            *value = v;
+            return true;
+        }
+    return false;
+}
+
+bool rsp_find_hex(struct rsp_cursor pairs, const char *key, uint64_t *value)
+{
+    struct rsp_slice slice;
+
+    return rsp_find(pairs, key, &slice) && rsp_slice_hex(slice, value);
+}
