@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make bench`: measures, prints a table, judges nothing.
+
+A measure is a function below a @measure line: it yields Rows. Numbers that only an idle machine
+could repeat are not worth a row: count instructions, bytes, or two runs side by side.
+`make bench ARGS="cpuid linux"` runs the measures named.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+
+from machine import BUILD, INITRD, KERNEL, KERNEL_ARGS, PLATFORMS, Machine, tiny  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Row:
+    what: str
+    bare: str
+    hv: str
+    cost: str
+    wanted: str = ""
+
+
+Measure = Callable[[], Iterator[Row]]
+MEASURES: dict[str, Measure] = {}
+
+
+def measure(function: Measure) -> Measure:
+    MEASURES[function.__name__] = function
+    return function
+
+
+def run(name: str, vm: Machine, pattern: str) -> re.Match[str]:
+    """Boots `vm` until the line shows `pattern`."""
+    with vm:
+        seen = vm.wait_for(pattern)
+    found = re.search(pattern, vm.text(), re.MULTILINE)
+    if not seen or not found:
+        raise RuntimeError(f"{name}: never saw {pattern!r}\n{vm.tail()}")
+    return found
+
+
+@measure
+def cpuid() -> Iterator[Row]:
+    """A guest reads the TSC around a loop of CPUIDs; on Bochs a tick is an instruction."""
+    for platform, unit, wanted in (
+        (PLATFORMS["bochs-vmx"], "instructions", "<= 200"),
+        (PLATFORMS["qemu-svm"], "ticks", ""),
+    ):
+        ticks = {}
+        for bare in (True, False):
+            name = f"cpuid-{platform.name}-{'bare' if bare else 'hv'}"
+            vm = Machine(BUILD / "bench" / name, platform, tiny("cpuid_loop"), bare=bare, mem=128)
+            ticks[bare] = int(run(name, vm, r"ticks each 0x([0-9a-f]+)$")[1], 16)
+        yield Row(
+            f"CPUID round trip, {unit} ({platform.name})",
+            str(ticks[True]),
+            str(ticks[False]),
+            f"+{ticks[False] - ticks[True]}",
+            wanted,
+        )
+
+
+@measure
+def linux() -> Iterator[Row]:
+    """Debian's kernel to /init by its own clock; on Bochs that clock counts instructions."""
+    platform = PLATFORMS["bochs-vmx"]
+    uptime = {}
+    for bare in (True, False):
+        name = f"linux-{platform.name}-{'bare' if bare else 'hv'}"
+        vm = Machine(
+            BUILD / "bench" / name,
+            platform,
+            KERNEL,
+            args=KERNEL_ARGS,
+            modules=[str(INITRD)],
+            bare=bare,
+            mem=512,
+            limit=200,
+        )
+        uptime[bare] = float(run(name, vm, r"TRAPLINE-GUEST-OK \S+ ([0-9.]+)$")[1])
+    yield Row(
+        f"Linux, entry to /init, guest seconds ({platform.name})",
+        f"{uptime[True]:.2f}",
+        f"{uptime[False]:.2f}",
+        f"x {uptime[False] / uptime[True]:.3f}",
+        "<= x 1.10",
+    )
+
+
+def main() -> int:
+    names = sys.argv[1:] or list(MEASURES)
+    unknown = [n for n in names if n not in MEASURES]
+    if unknown:
+        print(f"bench: no measure {', '.join(unknown)}; there are: {', '.join(MEASURES)}", file=sys.stderr)
+        return 2
+    rows = [Row("", "bare", "trapline", "cost", "wanted")]
+    failed = False
+    for name in names:
+        print(f"bench: {name} ...", file=sys.stderr, flush=True)
+        try:
+            rows += MEASURES[name]()
+        except RuntimeError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            failed = True
+    widths = [max(len(getattr(r, f)) for r in rows) for f in ("what", "bare", "hv", "cost", "wanted")]
+    for row in rows:
+        cells = (row.what, row.bare, row.hv, row.cost, row.wanted)
+        print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of cases that need no host program: boot a guest, read the line.
+
+A row is a guest, what the line must show (in this order), and what it must never show. Each row runs
+on every platform of machine.PLATFORMS that it names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import machine
+
+BOTH = ("qemu-svm", "bochs-vmx")
+QEMU = ("qemu-svm",)
+BOCHS = ("bochs-vmx",)
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    guest: str = ""  # a tiny guest; default: the case's name
+    args: str = ""
+    modules: tuple[str, ...] = ()
+    hv: str = ""
+    want: tuple[str, ...] = ()
+    never: tuple[str, ...] = ()
+    stop: str = ""  # ends the run; default: the guest says "done" and ends the machine itself
+    on: tuple[str, ...] = BOTH
+    limit: float = 30.0
+    mem: int = 128
+    linux: bool = False
+
+    @property
+    def file(self) -> Path:
+        return machine.KERNEL if self.linux else machine.tiny(self.guest or self.name)
+
+
+CASES = (
+    Case("cr0_write", want=(r"mov to cr0: ok", r"clts: ok", r"lmsw: ok", r"smsw: ok", r"bits off: ok")),
+    Case("msr", want=(r"efer 0x00000000", r"efer.sce: ok", r"kernel_gs_base high: ok",
+                      r"reserved efer bits faulted 0x00000001")),
+    Case("port_io", want=(r"string out", r"outsb moved esi: ok")),
+    Case("cpuid_loop", want=(r"ticks each 0x[0-9a-f]{8}",)),
+    Case("long_mode", want=(r"efer.lme and lma: ok", r"64-bit high: ok", r"efer after paging off: ok")),
+    Case("pae_paging", want=(r"alias read: ok", r"after cr3 reload: ok")),
+    Case("paging32", want=(r"page fault code: ok", r"hole filled: ok")),
+    Case("exceptions", want=(r"divide vector: ok", r"int3 vector: ok", r"no gate code: ok")),
+    Case("int3_tf_dr", want=(r"steps: ok", r"watchpoint count: ok", r"breakpoint count: ok")),
+    Case("real_mode", guest="real_mode_boot", want=(r"bios: ok", r"back: ok")),
+    # Shows 3: a guest that dies leaves a crash record, whoever listens.
+    Case(
+        "triple_fault",
+        stop=r"tl: crash end",
+        want=(
+            r"guest triple_fault: start",
+            r"tl: crash begin",
+            r"triple-fault",
+            r"600df00d",
+            r"tl: crash end",
+        ),
+        never=(r"done",),
+    ),
+    # Shows 3: Debian's kernel with nobody attached.
+    Case(
+        "linux",
+        linux=True,
+        args=machine.KERNEL_ARGS,
+        modules=(str(machine.INITRD),),
+        want=(r"Linux version 6\.1\.", r"TRAPLINE-GUEST-OK 6\.1\.\S+ \d+\.\d+"),
+        never=(r"tl: crash", r"Kernel panic"),
+        stop=r"TRAPLINE-GUEST-OK .*\n",
+        on=QEMU,
+        limit=180,
+        mem=512,
+    ),
+)
