@@ -17,12 +17,18 @@
 #define CPUID_D1_EAX_XSAVES    (1u << 3)
 #define CPUID_EXT1_EDX_RDTSCP  (1u << 27)
 #define VMX_MEMORY_TYPE_WB     6
+#define REASON_EXCEPTION_NMI   0
+#define REASON_TIMER           52
 
 /* Offsets that vmx_entry.S uses. */
 _Static_assert(offsetof(struct guest_regs, rbp) == 40 && offsetof(struct guest_regs, rdi) == 56 &&
-                   offsetof(struct guest_regs, r8) == 64 && offsetof(struct guest_regs, r15) == 120,
+                   offsetof(struct guest_regs, r8) == 64 && offsetof(struct guest_regs, r15) == 120 &&
+                   offsetof(struct guest_regs, rsp) == 32 && offsetof(struct guest_regs, rip) == 128 &&
+                   offsetof(struct guest_regs, rflags) == 136 && offsetof(struct vcpu, regs) == 0,
                "struct guest_regs in vmx_entry.S");
-_Static_assert(VMCS_host_rsp == 0x6c14, "HOST_RSP in vmx_entry.S");
+_Static_assert(VMCS_host_rsp == 0x6c14 && VMCS_guest_rsp == 0x681c && VMCS_guest_rip == 0x681e &&
+                   VMCS_guest_rflags == 0x6820,
+               "fields in vmx_entry.S");
 
 struct vmx_caps vmx_caps;
 
@@ -293,8 +299,8 @@ static void __attribute__((noinline)) tf_at_entry(struct vcpu *vcpu)
         vmwrite(vmcs_guest_pending_debug, pending | PENDING_DEBUG_BS);
 }
 
-/* The rare work after an exit. */
-static void after_exit(struct vcpu *vcpu)
+/* The rare work after an exit: after those of rare_reason(), and whenever attention is set. */
+static void __attribute__((noinline)) after_exit(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
 
@@ -302,8 +308,17 @@ static void after_exit(struct vcpu *vcpu)
         vmx_unblock_nmis();
     else if (vcpu->exit.kind == HV_EXIT_PREEMPTION_TIMER)
         vmwrite(vmcs_preemption_timer_value, vmx->timer_ticks);
+    else if (vcpu->exit.kind == HV_EXIT_ENTRY_FAILURE)
+        vmwrite(vmcs_entry_intr_info, 0); /* not injected, and not to be injected unasked later */
     if (vmx->step_tf && !vmx->own_tf)
         vcpu->regs.rflags &= ~RFLAGS_TF;
+}
+
+static inline bool rare_reason(uint32_t reason)
+{
+    const uint64_t basic = UINT64_C(1) << REASON_EXCEPTION_NMI | UINT64_C(1) << REASON_TIMER;
+
+    return reason < 64 ? basic >> reason & 1 : true;
 }
 
 static void __attribute__((noinline, cold)) entry_failed(struct vcpu *vcpu, int status)
@@ -311,7 +326,6 @@ static void __attribute__((noinline, cold)) entry_failed(struct vcpu *vcpu, int 
     enum { VMFAIL_VALID = 2 };
 
     vmx_decode_vmfail(vcpu, status == VMFAIL_VALID ? vmread(vmcs_vm_instruction_error) : 0);
-    vmwrite(vmcs_entry_intr_info, 0); /* not injected, and not to be injected unasked later */
     after_exit(vcpu);
 }
 
@@ -325,28 +339,19 @@ static void vmx_run(struct vcpu *vcpu)
         before_entry(vcpu);
     if (__builtin_expect(vcpu->regs.rflags & RFLAGS_TF, 0))
         tf_at_entry(vcpu);
-    vmwrite(vmcs_guest_rip, vcpu->regs.rip);
-    vmwrite(vmcs_guest_rsp, vcpu->regs.rsp);
-    vmwrite(vmcs_guest_rflags, vcpu->regs.rflags);
     write_cr2(vcpu->cr2);
-
     status = vmx_enter(&vcpu->regs, vmx->launched);
-
     if (__builtin_expect(status, 0)) {
         entry_failed(vcpu, status);
         return;
     }
     vcpu->cr2 = read_cr2();
-    vcpu->regs.rip = vmread(vmcs_guest_rip);
-    vcpu->regs.rsp = vmread(vmcs_guest_rsp);
-    vcpu->regs.rflags = vmread(vmcs_guest_rflags);
     reason = vmread(vmcs_exit_reason);
+    if (__builtin_expect(!vmx->launched, 0)) /* a failed entry leaves the VMCS "clear" */
+        vmx->launched = !(reason & EXIT_REASON_ENTRY_FAIL);
     vmx_decode(vcpu, reason);
-    if (__builtin_expect(reason & EXIT_REASON_ENTRY_FAIL, 0))
-        vmwrite(vmcs_entry_intr_info, 0);
-    else
-        vmx->launched = true;
-    after_exit(vcpu);
+    if (__builtin_expect(rare_reason(reason) || vmx->attention, 0))
+        after_exit(vcpu);
 }
 
 const struct hv_backend vmx_backend = {

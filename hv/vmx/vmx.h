@@ -68,8 +68,8 @@ static inline void vmx_attention(struct vmx_vcpu *vmx)
                      (vmx->timer_ticks && !vmx->timer_saved);
 }
 
-/* vmx_entry.S. Enters the guest with regs; 0: a VM exit happened and regs hold the guest's registers
- * (except RSP, RIP, RFLAGS: VMCS). 1: VMfailInvalid, 2: VMfailValid; regs are then untouched. */
+/* vmx_entry.S. Enters the guest with regs; 0: it came back, and regs hold the guest's registers.
+ * 1: VMfailInvalid, 2: VMfailValid; regs are then untouched. */
 int vmx_enter(struct guest_regs *regs, bool launched);
 extern const char vmx_exit_landing[]; /* host RIP of every VMCS */
 /* Ends the blocking of NMIs that an NMI exit leaves behind in root mode, by an IRET to itself. */

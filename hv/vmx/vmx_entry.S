@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * World switch of VMX: guest GPRs in, guest GPRs out. RSP, RIP and RFLAGS travel in the VMCS, CR2
- * and debug registers are C's business. Every instruction here is paid at each exit.
+ * World switch of VMX: guest registers in, guest registers out (RSP, RIP and RFLAGS through the
+ * VMCS); CR2 and debug registers are C's business. Every instruction here is paid at each exit, so
+ * the VMREADs and VMWRITEs are not checked one by one: these fields exist on every CPU with VMX, and
+ * without a current VMCS the entry itself fails (VMfailInvalid).
  */
 
 /* Offsets in struct guest_regs; vmx.c asserts them. */
@@ -20,8 +22,15 @@
 #define R13 104
 #define R14 112
 #define R15 120
+#define RSP 32
+#define RIP 128
+#define RFLAGS 136
 
-#define HOST_RSP 0x6c14 /* row host_rsp of protocol/vmcs_fields.def; vmx.c asserts it */
+/* Rows of protocol/vmcs_fields.def; vmx.c asserts them. */
+#define HOST_RSP     0x6c14
+#define GUEST_RSP    0x681c
+#define GUEST_RIP    0x681e
+#define GUEST_RFLAGS 0x6820
 
         .text
 
@@ -43,7 +52,12 @@ vmx_enter:
         pushq   %rdi
         movl    $HOST_RSP, %eax
         vmwrite %rsp, %rax
-        jbe     .Lfailed
+        movl    $GUEST_RIP, %eax
+        vmwrite RIP(%rdi), %rax
+        movl    $GUEST_RSP, %eax
+        vmwrite RSP(%rdi), %rax
+        movl    $GUEST_RFLAGS, %eax
+        vmwrite RFLAGS(%rdi), %rax
         testb   %sil, %sil              /* MOV leaves the flags alone until the branch below */
         movq    RAX(%rdi), %rax
         movq    RCX(%rdi), %rcx
@@ -91,6 +105,12 @@ vmx_exit_landing:                       /* host RIP; RSP as it was at the VMWRIT
         movq    %r14, R14(%rdi)
         movq    %r15, R15(%rdi)
         popq    RDI(%rdi)
+        movl    $GUEST_RIP, %eax
+        vmread  %rax, RIP(%rdi)
+        movl    $GUEST_RSP, %eax
+        vmread  %rax, RSP(%rdi)
+        movl    $GUEST_RFLAGS, %eax
+        vmread  %rax, RFLAGS(%rdi)
         xorl    %eax, %eax
 .Lleave:
         addq    $8, %rsp

@@ -27,15 +27,6 @@ static inline uint64_t hardware_cr8(void)
 #define BIT(n_)       (UINT64_C(1) << (n_))
 #define RFLAGS_TF_BIT BIT(8)
 
-/* Kind of each basic reason before the qualification is looked at; a hole (0) is "other". */
-#define REASON_TABLE_SIZE 96
-static const uint8_t kind_of_reason[REASON_TABLE_SIZE] = {
-#define VMX_REASON(code, name, kind, text) [code] = HV_EXIT_##kind,
-#include "protocol/exit_reasons.def"
-#undef VMX_REASON
-};
-_Static_assert(HV_EXIT_NONE == 0, "a hole of the table reads as 0");
-
 enum vmx_reason {
 #define VMX_REASON(code, name, kind, text) REASON_##name = (code),
 #include "protocol/exit_reasons.def"
@@ -72,10 +63,19 @@ enum vmx_reason {
      BIT(REASON_NMI_WINDOW) | BIT(REASON_MONITOR_TRAP_FLAG) | BIT(REASON_PREEMPTION_TIMER) |       \
      BIT(REASON_TPR_BELOW_THRESHOLD) | BIT(REASON_EOI_INDUCED) | BIT(REASON_APIC_WRITE))
 
-static inline bool in_set(uint16_t reason, uint64_t low, uint64_t high)
-{
-    return reason < 64 ? low >> reason & 1 : reason < 128 && (high >> (reason - 64) & 1);
-}
+/* Basic reason -> kind, before the qualification is looked at, and whether an instruction caused the
+ * exit. A hole (0) is "other". */
+#define REASON_TABLE_SIZE 96
+#define BY_INSTRUCTION    0x80
+#define IN_SET(code_)                                                                              \
+    ((code_) < 64 ? INSTRUCTION_LOW >> ((code_)&63) & 1 : INSTRUCTION_HIGH >> ((code_)&63) & 1)
+static const uint8_t kind_of_reason[REASON_TABLE_SIZE] = {
+#define VMX_REASON(code, name, kind, text)                                                         \
+    [code] = HV_EXIT_##kind | (IN_SET(code) ? BY_INSTRUCTION : 0),
+#include "protocol/exit_reasons.def"
+#undef VMX_REASON
+};
+_Static_assert(HV_EXIT_NONE == 0 && HV_EXIT_KIND_COUNT <= BY_INSTRUCTION, "kind_of_reason");
 
 static bool guest_in_64bit_code(void)
 {
@@ -287,9 +287,14 @@ static void decode_vectoring(struct hv_exit *e)
  */
 static void drop_early_trap(const struct vcpu *vcpu, uint16_t reason)
 {
-    if (!(vcpu->regs.rflags & RFLAGS_TF_BIT) || in_set(reason, BETWEEN_INSTRUCTIONS, 0))
+    if (__builtin_expect(!(vcpu->regs.rflags & RFLAGS_TF_BIT), 1))
+        return;
+    if (reason < 64 && (BETWEEN_INSTRUCTIONS >> reason & 1))
         return;
     if (vcpu->exit.kind == HV_EXIT_NMI)
+        return;
+    /* In an STI or MOV-SS shadow the CPU wants it there, see tf_at_entry(). */
+    if (vmread(vmcs_guest_interruptibility) & (BLOCKING_STI | BLOCKING_MOV_SS))
         return;
     if (vmread(vmcs_guest_pending_debug))
         vmwrite(vmcs_guest_pending_debug, 0);
@@ -299,6 +304,7 @@ void vmx_decode(struct vcpu *vcpu, uint32_t reason)
 {
     struct hv_exit *e = &vcpu->exit;
     uint16_t basic = EXIT_REASON_BASIC(reason);
+    uint8_t row;
 
     e->raw_reason = reason;
     e->raw_info[0] = vmread(vmcs_exit_qualification);
@@ -309,10 +315,9 @@ void vmx_decode(struct vcpu *vcpu, uint32_t reason)
         decode_entry_failure(e);
         return;
     }
-    e->kind = basic < REASON_TABLE_SIZE ? kind_of_reason[basic] : HV_EXIT_NONE;
-    if (e->kind == HV_EXIT_NONE)
-        e->kind = HV_EXIT_OTHER; /* a reason newer than our table: raw_reason says which */
-    if (in_set(basic, INSTRUCTION_LOW, INSTRUCTION_HIGH))
+    row = basic < REASON_TABLE_SIZE ? kind_of_reason[basic] : 0;
+    e->kind = row & ~BY_INSTRUCTION;
+    if (__builtin_expect(row & BY_INSTRUCTION, 1))
         e->instr_len_bytes = vmread(vmcs_exit_instr_len);
     else
         decode_vectoring(e); /* no instruction exits in the middle of event delivery */
@@ -374,6 +379,8 @@ void vmx_decode(struct vcpu *vcpu, uint32_t reason)
             e->instr_len_bytes = vmread(vmcs_exit_instr_len);
         break;
     default:
+        if (e->kind == HV_EXIT_NONE)
+            e->kind = HV_EXIT_OTHER; /* a reason newer than our table: raw_reason says which */
         break;
     }
     drop_early_trap(vcpu, basic);
