@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The VMCS as typed fields. Each row of protocol/vmcs_fields.def becomes a constant whose C type
- * carries width and access, so that writing a read-only field, or storing a field in a variable of
- * the wrong idea, does not compile. Nothing here knows what a field means.
+ * carries width and access: a read has the type of the field's width, and writing a read-only field
+ * does not compile. Nothing here knows what a field means.
  */
 #pragma once
 
@@ -138,7 +138,3 @@ VMCS_HANDLE_RO(NAT, uint64_t)
         struct vmcs_RW_32: vmwrite_RW_32,                                                          \
         struct vmcs_RW_64: vmwrite_RW_64,                                                          \
         struct vmcs_RW_NAT: vmwrite_RW_NAT)(field_, value_)
-
-/* A width error would be silent truncation: this refuses it at compile time where it matters. */
-#define vmread32(field_) _Generic((field_), struct vmcs_RW_32: vmread_RW_32,                        \
-                                  struct vmcs_RO_32: vmread_RO_32)(field_)
