@@ -43,3 +43,15 @@ def test_line(case: Case, platform: Platform, work: Path) -> None:
     if not case.stop:
         good = QEMU_PASS if platform.emulator == "qemu" else 0
         assert vm.status == good, f"the machine should have ended by itself\n{vm.tail()}"
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if not c.stop], ids=lambda c: c.name)
+def test_bare(case: Case, work: Path) -> None:
+    """The same guests without a hypervisor: when this fails too, the guest or the harness is wrong."""
+    vm = Machine(work, PLATFORMS["qemu-svm"], case.file, bare=True, mem=case.mem, limit=20)
+    with vm:
+        vm.wait_end()
+    text = vm.text()
+    assert re.search(rf"^guest {case.name}: done$", text, re.MULTILINE), vm.tail()
+    assert "FAILED" not in text, vm.tail()
+    assert vm.status == QEMU_PASS, vm.tail()

@@ -60,6 +60,7 @@ def test_missing_guest(work: Path) -> None:
         ("truncated-elf", b"\x7fELF\x01\x01\x01" + bytes(3)),
         ("truncated-bzimage", bytes(0x1F1) + b"\x04" + bytes(12) + b"\x55\xaa\xeb\x66HdrS\x0c\x02"),
     ],
+    ids=["empty", "truncated-elf", "truncated-bzimage"],
 )
 def test_guest_that_is_nothing_known(name: str, content: bytes, work: Path) -> None:
     path = work / name
