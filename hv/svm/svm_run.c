@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One trip into the guest and back: registers in and out of the VMCB, CR2 and debug registers by
+ * hand where the CPU does not carry them. What the exit means is svm_exit.c's.
+ */
+#include "svm/svm.h"
+
+#include "cpu/cpu.h"
+#include "cpu/x86.h"
+#include "lib/mem.h"
+
+#define DR7_ENABLES UINT64_C(0xff)
+
+static void save_shadow(struct svm_vcpu *svm)
+{
+    memcpy(svm->shadow->bytes + VMCB_SAVE_START, svm->vmcb->bytes + VMCB_SAVE_START,
+           VMCB_SAVE_END - VMCB_SAVE_START);
+}
+
+/* A refused VMRUN leaves RIP at VMRUN itself where it destroys the save area; a guest that ran into
+ * VMEXIT_INVALID on its own (a reserved CR bit under QEMU) has its own RIP. */
+static void restore_shadow(struct svm_vcpu *svm)
+{
+    if (svm->vmcb->guest_rip != (uint64_t)svm_vmrun)
+        return;
+    memcpy(svm->vmcb->bytes + VMCB_SAVE_START, svm->shadow->bytes + VMCB_SAVE_START,
+           VMCB_SAVE_END - VMCB_SAVE_START);
+}
+
+static void load_regs(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+    union vmcb *vmcb = svm->vmcb;
+
+    vmcb->guest_rax = vcpu->regs.rax;
+    vmcb->guest_rsp = vcpu->regs.rsp;
+    vmcb->guest_rip = vcpu->regs.rip;
+    vmcb->guest_rflags = vcpu->regs.rflags;
+    vmcb->guest_cr2 = vcpu->cr2;
+    if (svm->step) {
+        svm->own_tf = vcpu->regs.rflags & RFLAGS_TF;
+        vmcb->guest_rflags |= RFLAGS_TF;
+    }
+}
+
+static void save_regs(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+    const union vmcb *vmcb = svm->vmcb;
+
+    vcpu->regs.rax = vmcb->guest_rax;
+    vcpu->regs.rsp = vmcb->guest_rsp;
+    vcpu->regs.rip = vmcb->guest_rip;
+    vcpu->regs.rflags = vmcb->guest_rflags;
+    vcpu->cr2 = vmcb->guest_cr2;
+    if (svm->step && !svm->own_tf)
+        vcpu->regs.rflags &= ~RFLAGS_TF;
+}
+
+static void enter(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+    const struct svm_cpu *cpu = vcpu->cpu->vendor;
+    union vmcb *vmcb = svm->vmcb;
+    bool dr7_by_hand = svm_quirk(SVM_QUIRK_raw_dr7) && (vmcb->guest_dr7 & DR7_ENABLES);
+
+    svm_event_load(vcpu);
+    load_regs(vcpu);
+    if (svm->shadow)
+        save_shadow(svm);
+    if (svm_quirk(SVM_QUIRK_cr2_not_loaded))
+        write_cr2(vcpu->cr2);
+    if (dr7_by_hand)
+        write_dr7(vmcb->guest_dr7);
+
+    svm_enter(&vcpu->regs, svm->vmcb_hpa, cpu->host_vmcb_hpa);
+
+    if (dr7_by_hand)
+        write_dr7(DR7_RESET);
+    vcpu->exit_tsc = rdtsc();
+    if (svm->shadow && (int32_t)vmcb->exit_code == SVM_EXIT_INVALID)
+        restore_shadow(svm);
+    vmcb->tlb_control = 0;
+    vmcb->event_inject = 0;
+    save_regs(vcpu);
+}
+
+void svm_run(struct vcpu *vcpu)
+{
+    do
+        enter(vcpu);
+    while (!svm_decode(vcpu));
+    vcpu->exit_count++;
+}
