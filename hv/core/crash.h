@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The crash record: one dead guest as text, for the log and for qXfer:tl.record. Its lines are
+ * specified in protocol/README.md, "Crash record".
+ */
+#pragma once
+
+#include "core/vcpu.h"
+
+/* Called for each whole line, without a line feed. */
+typedef void (*crash_line_fn)(void *context, const char *line, size_t len_bytes);
+
+/* Renders the record of the vCPU's present state (whatever stopped it). Changes nothing. */
+void crash_render(struct vcpu *vcpu, crash_line_fn line, void *context);
+
+/* Prints it as log lines, between `crash begin` and `crash end`. */
+void crash_print(struct vcpu *vcpu);
