@@ -29,8 +29,8 @@ bool memmap_is_ram(const struct memmap *map, uint64_t base_gpa, uint64_t size_by
 
 bool memmap_touch(struct memmap_span a, struct memmap_span b);
 
-/* Highest (lowest) aligned RAM range of size_bytes inside [floor_gpa, ceiling_gpa) that touches none
- * of the spans. align_bytes is a power of two. False when there is none. */
+/* Highest (lowest) aligned RAM range of size_bytes inside [floor_gpa, ceiling_gpa) that touches
+ * none of the spans. align_bytes is a power of two. False when there is none. */
 bool memmap_find_high(const struct memmap *map, uint64_t size_bytes, uint64_t align_bytes,
                       uint64_t floor_gpa, uint64_t ceiling_gpa, const struct memmap_span *avoid,
                       unsigned avoid_count, uint64_t *found_gpa);
