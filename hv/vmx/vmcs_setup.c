@@ -316,15 +316,14 @@ static void setup_areas(struct vmx_vcpu *vmx)
     }
 }
 
-/* Everything exits, except MSRs that the entry and the exit switch as VMCS fields or in the area and
- * that a guest kernel writes at each of its task switches. */
+/* Guest MSRs of the area exit, so that an access meets the area and not the hardware; what else must
+ * exit, core says with msr_intercept(). Fields of the VMCS (FS_BASE, PAT ...) are the CPU's work. */
 static void setup_msr_bitmap(struct vcpu *vcpu)
 {
-    static const uint32_t free_msrs[] = {MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE};
+    const struct vmx_vcpu *vmx = vmx_of(vcpu);
 
-    memset(vmx_of(vcpu)->msr_bitmap, 0xff, PAGE_BYTES);
-    for (unsigned i = 0; i < sizeof(free_msrs) / sizeof(free_msrs[0]); i++)
-        vmx_msr_intercept(vcpu, free_msrs[i], HV_READ | HV_WRITE, false);
+    for (uint32_t i = 0; i < vmx->guest_area_count; i++)
+        vmx_msr_intercept(vcpu, vmx->guest_area[i].index, HV_READ | HV_WRITE, true);
 }
 
 const char *vmx_vcpu_init(struct vcpu *vcpu, uint64_t nested_root_hpa)
