@@ -39,9 +39,10 @@ struct hv_event svm_event_decode(uint64_t info)
     return event;
 }
 
-static uint64_t encode(const struct hv_event *event)
+static uint64_t encode(const struct hv_event *event, bool protected_mode)
 {
     uint64_t type = event->type;
+    bool has_error = event->has_error && protected_mode; /* real mode pushes no error codes */
 
     if (type == HV_EVENT_SW_EXCEPTION)
         /* QEMU checks the gate's DPL only for a software interrupt; real CPUs want an exception. */
@@ -49,7 +50,7 @@ static uint64_t encode(const struct hv_event *event)
     else if (type == HV_EVENT_PRIV_SW_EXCEPTION)
         type = HV_EVENT_HW_EXCEPTION;
     return EVENT_VALID | event->vector | type << EVENT_TYPE_SHIFT |
-           (event->has_error ? EVENT_HAS_ERROR : 0) |
+           (has_error ? EVENT_HAS_ERROR : 0) |
            (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
 }
 
@@ -109,7 +110,7 @@ void svm_event_load(struct vcpu *vcpu)
     open_window(svm, svm->pending_intr);
     if (!vcpu->inject.valid)
         return;
-    svm->vmcb->event_inject = encode(&vcpu->inject);
+    svm->vmcb->event_inject = encode(&vcpu->inject, svm->vmcb->guest_cr0 & CR0_PE);
     if (vcpu->inject.type >= HV_EVENT_SOFT_INT)
         load_soft(vcpu);
     vcpu->inject.valid = false;

@@ -6,6 +6,7 @@
  */
 #include "svm/svm.h"
 
+#include "core/exit_cr.h"
 #include "core/guest_mem.h"
 #include "core/insn.h"
 #include "cpu/x86.h"
@@ -132,6 +133,22 @@ static bool cr0_write_is_quiet(struct vcpu *vcpu)
     return true;
 }
 
+/* The same for CR4: bits that core leaves to the guest. A bit that does not exist here is core's, for
+ * the #GP: QEMU would leave the guest with VMEXIT_INVALID. */
+static bool cr4_write_is_quiet(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = svm_of(vcpu);
+    uint64_t changed = vcpu->exit.cr.value ^ vcpu->exit.cr.old;
+
+    if ((changed & svm->wanted.cr4_mask) || (vcpu->exit.cr.value & ~exit_cr4_allowed()))
+        return false;
+    svm->vmcb->guest_cr4 ^= changed;
+    svm->cr4_read ^= changed;
+    vcpu->cr4_wrote ^= changed;
+    svm_nested_flush(vcpu); /* a write of CR4 can end global translations */
+    return true;
+}
+
 bool svm_decode_cr(struct vcpu *vcpu, uint8_t index, bool write)
 {
     struct hv_exit *e = &vcpu->exit;
@@ -147,13 +164,8 @@ bool svm_decode_cr(struct vcpu *vcpu, uint8_t index, bool write)
         e->cr.value = e->cr.old;
         return true;
     }
-    if (index == 0) {
-        e->kind = HV_EXIT_CR0_WRITE;
-        if (cr0_write_is_quiet(vcpu))
-            return svm_performed(vcpu);
-    } else if (index == 4 && e->cr.value == e->cr.old) {
-        return svm_performed(vcpu); /* nothing changes, but a TLB flush is architectural */
-    }
+    if ((index == 0 && cr0_write_is_quiet(vcpu)) || (index == 4 && cr4_write_is_quiet(vcpu)))
+        return svm_performed(vcpu);
     return true;
 }
 

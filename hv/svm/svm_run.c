@@ -77,7 +77,6 @@ static void enter(struct vcpu *vcpu)
 
     if (dr7_by_hand)
         write_dr7(DR7_RESET);
-    vcpu->exit_tsc = rdtsc();
     if (svm->shadow && (int32_t)vmcb->exit_code == SVM_EXIT_INVALID)
         restore_shadow(svm);
     vmcb->tlb_control = 0;
@@ -90,5 +89,4 @@ void svm_run(struct vcpu *vcpu)
     do
         enter(vcpu);
     while (!svm_decode(vcpu));
-    vcpu->exit_count++;
 }
