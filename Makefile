@@ -53,7 +53,7 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -D_GNU_SOURCE -fsanitize=fuzzer,address,undefine
 HV_OBJS       := $(patsubst %,$(B)/%.o,$(basename $(HV_SRCS)))
 PROTOCOL_OBJS := $(patsubst %.c,$(B)/%.o,$(PROTOCOL_SRCS))
 MONITOR_OBJS  := $(patsubst %.c,$(B)/%.o,$(MONITOR_SRCS))
-PY_TABLES     := $(patsubst protocol/%.py.in,$(B)/gdbext/%.py,$(wildcard protocol/*.py.in)) \
+PY_TABLES     := $(patsubst protocol/%.py.in,$(B)/gdbext/trapline/%.py,$(wildcard protocol/*.py.in)) \
 	$(patsubst gdbext/%.py.in,$(B)/gdbext/%.py,$(wildcard gdbext/*.py.in))
 UNIT_BINS     := $(patsubst %,$(B)/unit/test_%,$(UNIT_TESTS))
 FUZZ_BINS     := $(patsubst %,$(B)/fuzz/fuzz_%,$(FUZZ_TARGETS))
@@ -66,6 +66,8 @@ KERNEL        := $(B)/guests/debian12-cloud/vmlinuz
 KERNEL_FULL   := $(B)/guests/debian12/vmlinuz
 KERNEL_11     := $(B)/guests/debian11/vmlinuz
 INITRD        := $(B)/guests/initrd.gz
+# A kernel is wanted together with its symbols, which are made from it.
+maps           = $(patsubst %/vmlinuz,%/System.map,$(1))
 
 .PHONY: all deps deps-dev run run-bochs test unit e2e bench fuzz lint fmt iso guests guest-debian11 \
 	gdb debug size install clean help FORCE
@@ -114,9 +116,9 @@ fmt: deps-dev ## rewrite the C sources in the house format
 
 iso: $(B)/trapline.iso ## a GRUB ISO: hypervisor, Debian kernel, menu
 
-guests: deps $(TINY_GUESTS) $(KERNEL) $(KERNEL_FULL) $(INITRD) ## tiny guests, Debian 12 kernels, initramfs
+guests: deps $(TINY_GUESTS) $(call maps,$(KERNEL) $(KERNEL_FULL)) $(INITRD) ## tiny guests, Debian 12 kernels, initramfs
 
-guest-debian11: deps $(KERNEL_11) $(INITRD) ## Debian 11's 5.10 kernel, for those who follow the seed
+guest-debian11: deps $(call maps,$(KERNEL_11)) $(INITRD) ## Debian 11's 5.10 kernel, for those who follow the seed
 
 gdb: all guests ## boot on QEMU and open GDB on the guest, extension loaded
 	@tools/hvgdb guest $(ARGS)
@@ -147,19 +149,15 @@ help: ## this list
 	@echo; echo 'Examples: make run      make test      make e2e CASE=triple_fault'
 
 # ---- Rules: hypervisor and protocol --------------------------------------------------------------
-# The stamp makes the packages come first in a parallel build, and once.
-$(B)/.deps:
-	@tools/deps run && mkdir -p $(B) && touch $@
-
-$(B)/hv/%.o: hv/%.c Makefile | $(B)/.deps
+$(B)/hv/%.o: hv/%.c Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(HV_FLAGS) $(DFLAGS) -c $< -o $@
 
-$(B)/hv/%.o: hv/%.S Makefile | $(B)/.deps
+$(B)/hv/%.o: hv/%.S Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(HV_FLAGS) $(DFLAGS) -c $< -o $@
 
-$(B)/protocol/%.o: protocol/%.c Makefile | $(B)/.deps
+$(B)/protocol/%.o: protocol/%.c Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(FREE_FLAGS) -I. -I$(B)/gen $(DFLAGS) -c $< -o $@
 
@@ -173,24 +171,24 @@ $(B)/hv/trapline.sym: $(HV_ELF)
 	@$(NM) -n $< > $@
 
 # ---- Rules: host program and tables --------------------------------------------------------------
-$(B)/monitor/%.o: monitor/%.c Makefile | $(B)/.deps
+$(B)/monitor/%.o: monitor/%.c Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(HOST_FLAGS) $(DFLAGS) -c $< -o $@
 
 $(B)/trapline: $(MONITOR_OBJS) $(PROTOCOL_OBJS) monitor/sources.mk Makefile
 	$(CC) -no-pie -o $@ $(MONITOR_OBJS) $(PROTOCOL_OBJS) $(HOST_LIBS)
 
-$(B)/gdbext/%.py: protocol/%.py.in $(wildcard protocol/*.def) Makefile | $(B)/.deps
+$(B)/gdbext/trapline/%.py: protocol/%.py.in $(wildcard protocol/*.def) Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) -E -P -xc -I. $< -o $@
 
-$(B)/gdbext/%.py: gdbext/%.py.in $(wildcard protocol/*.def) Makefile | $(B)/.deps
+$(B)/gdbext/%.py: gdbext/%.py.in $(wildcard protocol/*.def) Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) -E -P -xc -I. $< -o $@
 
 # ---- Rules: unit tests and fuzzers ---------------------------------------------------------------
 # A test is tests/unit/test_NAME.c, every protocol source, and what UNIT_SRCS_NAME lists.
-$(B)/unit/obj/%.o: %.c Makefile | $(B)/.deps
+$(B)/unit/obj/%.o: %.c Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(UNIT_FLAGS) $(DFLAGS) -c $< -o $@
 
@@ -210,26 +208,30 @@ endef
 $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(t))))
 
 # ---- Rules: guests -------------------------------------------------------------------------------
-$(B)/guests/%.elf: tests/guests/%.S tests/guests/guest.inc tests/guests/guest.ld Makefile | $(B)/.deps
+$(B)/guests/%.elf: tests/guests/%.S tests/guests/guest.inc tests/guests/guest.ld Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) -m32 -ffreestanding -fno-pic -Itests/guests -c $< -o $(@:.elf=.o)
 	$(LD) -m elf_i386 -T tests/guests/guest.ld --build-id=none -o $@ $(@:.elf=.o)
 
-$(B)/guests/%.bin: tests/guests/%.S tests/guests/guest.inc Makefile | $(B)/.deps
+$(B)/guests/%.bin: tests/guests/%.S tests/guests/guest.inc Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) -m32 -ffreestanding -fno-pic -Itests/guests -c $< -o $(@:.bin=.o)
 	$(LD) -m elf_i386 -Ttext=0x7c00 --oformat binary --build-id=none -o $@ $(@:.bin=.o)
 
-$(KERNEL): | $(B)/.deps
+$(KERNEL): | deps
 	@tools/fetch-kernel bookworm linux-image-cloud-amd64 $(@D)
 
-$(KERNEL_FULL): | $(B)/.deps
+$(KERNEL_FULL): | deps
 	@tools/fetch-kernel bookworm linux-image-amd64 $(@D)
 
-$(KERNEL_11): | $(B)/.deps
+$(KERNEL_11): | deps
 	@tools/fetch-kernel bullseye linux-image-amd64 $(@D)
 
-$(INITRD): tests/guests/init tools/mkinitrd | $(B)/.deps
+# The initramfs may be rebuilt at will: the kernel's symbols do not change with it.
+$(B)/guests/%/System.map: $(B)/guests/%/vmlinuz | $(INITRD)
+	@tools/mksysmap $< $(INITRD) $@
+
+$(INITRD): tests/guests/init tools/mkinitrd | deps
 	@tools/mkinitrd $@
 
 $(B)/trapline.iso: $(HV_ELF) $(KERNEL) $(INITRD) tools/mkiso

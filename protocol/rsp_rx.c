@@ -5,8 +5,6 @@
  */
 #include "protocol/rsp.h"
 
-#include <string.h>
-
 enum { OUTSIDE, DATA, CHECK_HIGH, CHECK_LOW };
 
 #define REPEAT_BIAS 29 /* GDB manual, "Overview": count character = repeats + 29 */

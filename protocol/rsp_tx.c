@@ -5,8 +5,6 @@
  */
 #include "protocol/rsp.h"
 
-#include <string.h>
-
 #define REPEAT_BIAS 29
 #define RUN_MIN     4  /* three bytes "c*n" save nothing before this */
 #define RUN_MAX     98
