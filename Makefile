@@ -211,12 +211,12 @@ $(foreach t,$(FUZZ_TARGETS),$(eval $(call fuzz_rule,$(t))))
 $(B)/guests/%.elf: tests/guests/%.S tests/guests/guest.inc tests/guests/guest.ld Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) -m32 -ffreestanding -fno-pic -Itests/guests -c $< -o $(@:.elf=.o)
-	$(LD) -m elf_i386 -T tests/guests/guest.ld --build-id=none -o $@ $(@:.elf=.o)
+	$(LD) -m elf_i386 --no-warn-rwx-segments -T tests/guests/guest.ld --build-id=none -o $@ $(@:.elf=.o)
 
 $(B)/guests/%.bin: tests/guests/%.S tests/guests/guest.inc Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) -m32 -ffreestanding -fno-pic -Itests/guests -c $< -o $(@:.bin=.o)
-	$(LD) -m elf_i386 -Ttext=0x7c00 --oformat binary --build-id=none -o $@ $(@:.bin=.o)
+	$(LD) -m elf_i386 --no-warn-rwx-segments -Ttext=0x7c00 --oformat binary --build-id=none -o $@ $(@:.bin=.o)
 
 $(KERNEL): | deps
 	@tools/fetch-kernel bookworm linux-image-cloud-amd64 $(@D)
