@@ -51,6 +51,7 @@ def trapline(
     work: Path, *args: str, timeout: float = 120, stdin: str = "", env: dict[str, str] | None = None
 ) -> Result:
     """Runs to the end; `timeout` is only the test's own belt, --timeout is the program's matter."""
+    assert TRAPLINE.exists(), f"{TRAPLINE} is not built"
     full, mark = marked_env(HOME=str(work), **(env or {}))
     cmd = [str(TRAPLINE), *args]
     out_path, err_path = work / "stdout.txt", work / "stderr.txt"
