@@ -12,3 +12,14 @@ UNIT_TESTS += vmx_decode
 UNIT_SRCS_vmx_decode := hv/vmx/vmx_exit.c
 UNIT_TESTS += tables
 UNIT_TESTS += rsp
+UNIT_TESTS += fmt
+UNIT_SRCS_fmt := hv/lib/fmt.c hv/lib/str.c hv/lib/log.c
+UNIT_TESTS += boot
+UNIT_SRCS_boot := hv/boot/mb1.c hv/boot/mb2.c hv/boot/parse.c hv/boot/relocate_find.c hv/core/memmap.c \
+	hv/core/options.c hv/dev/uart.c hv/lib/fmt.c hv/lib/str.c hv/lib/log.c
+UNIT_TESTS += guest_image
+UNIT_SRCS_guest_image := hv/core/guest_image.c hv/lib/str.c
+UNIT_TESTS += svm_decode
+UNIT_SRCS_svm_decode := hv/svm/svm_event.c hv/svm/svm_exit.c hv/svm/svm_exit_insn.c \
+	hv/svm/svm_state.c hv/svm/vmcb_setup.c hv/core/insn.c hv/core/insn_class.c \
+	hv/core/insn_operand.c hv/core/vcpu.c
