@@ -51,6 +51,10 @@ struct hv_exit {
     uint8_t instr_len_bytes; /* 0: not an instruction intercept, or unknown (see vcpu_instr_len()) */
     uint64_t raw_reason;     /* VMX: whole exit-reason field; SVM: EXITCODE, sign-extended from 32 */
     uint64_t raw_info[2];    /* VMX: qualification, guest-linear address; SVM: EXITINFO1, EXITINFO2 */
+    /* Read once at every exit, so that the ring and the handlers of hot exits need no more. */
+    uint16_t cs_selector;
+    bool shadow;             /* the guest is in an STI or MOV-SS shadow */
+    uint64_t cr3;
     struct hv_event event;   /* IDT-vectoring information, EXITINTINFO (quirks already mended) */
     union {
         struct {

@@ -2,7 +2,7 @@
 /*
  * CPUID: hardware's answer, minus what the guest cannot have. The hypervisor-present bit stays as
  * the machine reports it, so that a guest takes the same paths as without us; leaf 0x40000000 always
- * names us. The most frequent exit of many guests: no read of vendor state but CR4.
+ * names us. The most frequent exit of many guests: no read of vendor state.
  */
 #include "core/backend.h"
 #include "core/exit_handlers.h"
@@ -33,7 +33,8 @@
 
 static void filter_features(struct vcpu *vcpu, struct cpuid_regs *r)
 {
-    uint64_t cr4 = seeded(SEEDED_osxsave_host) ? read_cr4() : hv_backend->get(vcpu, HV_ST_CR4);
+    /* CR4.OSXSAVE and PKE always exit: what was wrote is what is real. */
+    uint64_t cr4 = seeded(SEEDED_osxsave_host) ? read_cr4() : vcpu->cr4_wrote;
 
     r->ecx &= ~(L1C_MONITOR | L1C_VMX | L1C_SMX | L1C_X2APIC | L1C_OSXSAVE);
     if (cr4 & CR4_OSXSAVE)
@@ -48,7 +49,7 @@ static void filter_features7(struct vcpu *vcpu, struct cpuid_regs *r)
     r->ecx &= ~(L7C_OSPKE | L7C_CET_SS);
     if (!hv_caps.guest_waitpkg)
         r->ecx &= ~L7C_WAITPKG;
-    if (hv_backend->get(vcpu, HV_ST_CR4) & CR4_PKE)
+    if (vcpu->cr4_wrote & CR4_PKE)
         r->ecx |= L7C_OSPKE;
     r->edx &= ~L7D_CET_IBT;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Fills the exit ring. On the path of every exit: straight stores, two reads of vendor state (CS and
- * CR3), no formatting, no test but the one for events. Rendering is crash.c's and the debugger's.
+ * Fills the exit ring. On the path of every exit: straight stores, no read of vendor state,
+ * no formatting. Rendering is crash.c's and the debugger's.
  */
 #include "core/ring.h"
 
-#include "core/backend.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
 
@@ -71,14 +70,14 @@ void ring_begin(struct vcpu *vcpu)
     record->raw_reason = (uint32_t)exit->raw_reason;
     record->kind = (uint8_t)exit->kind;
     record->verdict = 0xff;
-    record->cs = (uint16_t)hv_backend->get(vcpu, HV_ST_CS_SELECTOR);
+    record->cs = exit->cs_selector;
     record->raw_info[0] = exit->raw_info[0];
     record->raw_info[1] = exit->raw_info[1];
     record->rip = vcpu->regs.rip;
     record->rsp = vcpu->regs.rsp;
     record->rflags = vcpu->regs.rflags;
     record->cr0 = vcpu->cr0_wrote;
-    record->cr3 = hv_backend->get(vcpu, HV_ST_CR3);
+    record->cr3 = exit->cr3;
     record->cr4 = vcpu->cr4_wrote;
     record->efer = vcpu->efer_wrote;
     record->rax = vcpu->regs.rax;

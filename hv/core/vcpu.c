@@ -76,22 +76,31 @@ static void owe_single_step(struct vcpu *vcpu)
                     hv_backend->get(vcpu, HV_ST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
+static void end_shadow(struct vcpu *vcpu)
+{
+    uint64_t state = hv_backend->get(vcpu, HV_ST_INTERRUPTIBILITY);
+
+    hv_backend->set(vcpu, HV_ST_INTERRUPTIBILITY, state & ~SHADOW_BITS);
+    vcpu->exit.shadow = false;
+}
+
 bool vcpu_advance(struct vcpu *vcpu)
 {
-    uint8_t len_bytes = vcpu_instr_len(vcpu);
-    uint64_t shadow;
+    uint8_t len_bytes = vcpu->exit.instr_len_bytes;
 
-    if (!len_bytes)
-        return false;
+    if (__builtin_expect(!len_bytes, 0)) {
+        len_bytes = vcpu_instr_len(vcpu);
+        if (!len_bytes)
+            return false;
+    }
     vcpu->regs.rip = wrap_rip(vcpu, vcpu->regs.rip, vcpu->regs.rip + len_bytes);
     vcpu->regs.rflags &= ~RFLAGS_RF;
     vcpu->changed |= HV_CHANGED_RIP;
-    shadow = hv_backend->get(vcpu, HV_ST_INTERRUPTIBILITY);
-    if (shadow & SHADOW_BITS)
-        hv_backend->set(vcpu, HV_ST_INTERRUPTIBILITY, shadow & ~SHADOW_BITS);
-    if (vcpu->single_step)
+    if (__builtin_expect(vcpu->exit.shadow, 0))
+        end_shadow(vcpu);
+    if (__builtin_expect(vcpu->single_step, 0))
         vcpu->stepped = true;
-    if (vcpu->regs.rflags & RFLAGS_TF)
+    if (__builtin_expect(vcpu->regs.rflags & RFLAGS_TF, 0))
         owe_single_step(vcpu);
     return true;
 }

@@ -201,6 +201,9 @@ bool svm_decode(struct vcpu *vcpu)
     e->raw_reason = (uint64_t)(int64_t)code;
     e->raw_info[0] = vmcb->exit_info1;
     e->raw_info[1] = vmcb->exit_info2;
+    e->cs_selector = vmcb->guest_cs_selector;
+    e->shadow = vmcb->interrupt_shadow & 1;
+    e->cr3 = vmcb->guest_cr3;
     svm_event_after(vcpu);
     e->instr_len_bytes = hv_caps.nrip && is_instruction(code) ? length_by_nrip(vcpu) : 0;
     e->kind = svm_kind_of_code(code);

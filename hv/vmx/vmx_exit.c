@@ -266,7 +266,7 @@ static void decode_vectoring(struct hv_exit *e)
 
     if (!(info & INTR_VALID))
         return;
-    e->event.valid = true;
+    e->event = (struct hv_event){.valid = true};
     e->event.vector = INTR_VECTOR(info);
     e->event.type = INTR_TYPE(info);
     if (info & INTR_HAS_ERROR) {
@@ -310,7 +310,10 @@ void vmx_decode(struct vcpu *vcpu, uint32_t reason)
     e->raw_info[0] = vmread(vmcs_exit_qualification);
     e->raw_info[1] = 0;
     e->instr_len_bytes = 0;
-    e->event = (struct hv_event){.valid = false};
+    e->cs_selector = vmread(vmcs_guest_cs_selector);
+    e->shadow = vmread(vmcs_guest_interruptibility) & (BLOCKING_STI | BLOCKING_MOV_SS);
+    e->cr3 = vmread(vmcs_guest_cr3);
+    e->event.valid = false;
     if (__builtin_expect(reason & EXIT_REASON_ENTRY_FAIL, 0)) {
         decode_entry_failure(e);
         return;
@@ -391,6 +394,8 @@ void vmx_decode_vmfail(struct vcpu *vcpu, uint32_t instr_error)
     /* Reason and qualification in the VMCS are those of the previous exit: not this one's. */
     vcpu->exit = (struct hv_exit){
         .kind = HV_EXIT_ENTRY_FAILURE,
+        .cs_selector = vmread(vmcs_guest_cs_selector),
+        .cr3 = vmread(vmcs_guest_cr3),
         .entry = {.reason = 0, .instr_error = instr_error},
     };
 }

@@ -182,6 +182,8 @@ uint64_t vmx_get(struct vcpu *vcpu, enum hv_state what)
         return read_dr6();
     case HV_ST_EFER:
         return vmx_get_efer(vcpu);
+    case HV_ST_CR8: /* not virtualised: the guest's is in the CPU */
+        return read_cr8();
     default:
         hv_assert(what < HV_STATE_COUNT && field_of_state[what] != VMCS_none);
         return vmcs_raw_read(field_of_state[what]);
@@ -209,6 +211,9 @@ void vmx_set(struct vcpu *vcpu, enum hv_state what, uint64_t value)
         break;
     case HV_ST_EFER:
         vmx_set_efer(vcpu, value);
+        break;
+    case HV_ST_CR8:
+        write_cr8(value);
         break;
     default:
         hv_assert(what < HV_STATE_COUNT && field_of_state[what] != VMCS_none);
