@@ -108,7 +108,7 @@ static const char *set_fault(struct hv_options *out, struct value value)
         ;
 
     (void)out;
-    while (value.len_bytes) {
+    for (;;) {
         struct value one = {value.text, 0};
         bool found = false;
 
@@ -122,14 +122,11 @@ static const char *set_fault(struct hv_options *out, struct value value)
         }
         if (!found)
             return refuse("fault=", one, known);
-        value.text += one.len_bytes;
-        value.len_bytes -= one.len_bytes;
-        if (value.len_bytes) { /* the comma */
-            value.text++;
-            value.len_bytes--;
-        }
+        if (one.len_bytes == value.len_bytes)
+            return NULL;
+        value.text += one.len_bytes + 1; /* behind the comma */
+        value.len_bytes -= one.len_bytes + 1;
     }
-    return seeded_mask ? NULL : refuse("fault=", value, known);
 }
 
 static const char *set_selftest(struct hv_options *out, struct value value)
