@@ -45,7 +45,10 @@ def test_line(case: Case, platform: Platform, work: Path) -> None:
         assert vm.status == good, f"the machine should have ended by itself\n{vm.tail()}"
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if not c.stop], ids=lambda c: c.name)
+SELF_ENDING = [c for c in CASES if not c.stop]
+
+
+@pytest.mark.parametrize("case", SELF_ENDING, ids=[c.name for c in SELF_ENDING])
 def test_bare(case: Case, work: Path) -> None:
     """The same guests without a hypervisor: when this fails too, the guest or the harness is wrong."""
     vm = Machine(work, PLATFORMS["qemu-svm"], case.file, bare=True, mem=case.mem, limit=20)
