@@ -108,12 +108,25 @@ void rule_entry(struct rule_run *run, unsigned entry_number, const struct snapsh
     f->hint = hint;
 }
 
-unsigned rules_run(const struct snapshot *s, struct rule_finding *findings, unsigned max,
-                   unsigned *count, uint64_t *hits)
+static void add_untold(struct rule_run *run, unsigned untold)
 {
-    struct rule_run run = {.s = s, .findings = findings, .max = max, .hits = hits};
+    struct rule_finding *f;
+
+    if (untold > run->max / 2)
+        return;
+    f = add(run);
+    f->cannot_tell = true;
+    f->row = run->missing_row;
+    f->cap = run->missing_cap;
+}
+
+struct rules_count rules_run(const struct snapshot *s, struct rule_finding *findings, unsigned max,
+                             uint64_t *hits)
+{
+    struct rule_run run = {.s = s, .findings = findings, .max = max};
     const struct rule *table = s->svm ? rules_svm : rules_vmx;
     unsigned rules = s->svm ? rules_svm_count : rules_vmx_count;
+    struct rules_count result = {0, 0, 0};
 
     for (unsigned i = 0; i < rules; i++) {
         unsigned before = run.count;
@@ -124,21 +137,16 @@ unsigned rules_run(const struct snapshot *s, struct rule_finding *findings, unsi
         run.missing_cap = 0;
         table[i].check(&run);
         if (run.missing) {
-            struct rule_finding *f;
-
             run.count = before;
-            f = add(&run);
-            f->cannot_tell = true;
-            f->row = run.missing_row;
-            f->cap = run.missing_cap;
+            add_untold(&run, ++result.untold);
         } else if (run.count > before) {
-            run.violated++;
+            result.violated++;
             if (hits)
                 hits[i / 64] |= UINT64_C(1) << (i % 64);
         }
     }
-    *count = run.count < max ? run.count : max;
-    return run.violated;
+    result.stored = run.count < max ? run.count : max;
+    return result;
 }
 
 struct rules_outcome rules_outcome(const struct rule_finding *findings, unsigned count)

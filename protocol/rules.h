@@ -60,18 +60,22 @@ struct rule_run {
     const struct snapshot *s;
     const struct rule *rule;
     struct rule_finding *findings;
-    unsigned max, count, violated; /* count includes cannot_tell; violated does not */
+    unsigned max, count;
     uint16_t missing_row;
     uint32_t missing_cap;
     bool missing;
-    uint64_t *hits; /* per rule index: a bitmap of violated rules, for coverage; may be NULL */
 };
 
-/* Judges the snapshot; findings in checking order. Returns how many rules are violated (not counting
- * "cannot tell"); *count gets the number of findings stored (at most max). hits: bitmap by rule
- * index of the vendor's table, at least 4 words, or NULL. */
-unsigned rules_run(const struct snapshot *s, struct rule_finding *findings, unsigned max,
-                   unsigned *count, uint64_t *hits);
+/* How a run came out: rules violated, rules that could not be judged, findings stored. */
+struct rules_count {
+    unsigned violated, untold, stored;
+};
+
+/* Judges the snapshot; findings in checking order, at most max. "Cannot tell" takes at most half of
+ * the room, so that it never crowds out a violation. hits: bitmap of violated rules by index into the
+ * vendor's table, at least 4 words, or NULL. */
+struct rules_count rules_run(const struct snapshot *s, struct rule_finding *findings, unsigned max,
+                             uint64_t *hits);
 
 /* What the CPU will do with this state, from the findings of a run. */
 enum rules_result {

@@ -79,7 +79,10 @@ static unsigned count;
 
 static unsigned judge(const struct snapshot *s)
 {
-    return rules_run(s, findings, RULES_FINDINGS_MAX, &count, NULL);
+    struct rules_count result = rules_run(s, findings, RULES_FINDINGS_MAX, NULL);
+
+    count = result.stored;
+    return result.violated;
 }
 
 static bool found(const char *id)
@@ -235,15 +238,15 @@ static void findings_never_overrun(void **state)
 {
     struct snapshot s;
     struct rule_finding two[2];
-    unsigned stored, violated;
+    struct rules_count result;
 
     (void)state;
     legal_vmx(&s);
     for (uint16_t row = R(guest_es_limit); row <= R(guest_tr_rights); row++)
         snapshot_set(&s, row, 0xfffffffe);
-    violated = rules_run(&s, two, 2, &stored, NULL);
-    assert_int_equal(stored, 2);
-    assert_true(violated > 2);
+    result = rules_run(&s, two, 2, NULL);
+    assert_int_equal(result.stored, 2);
+    assert_true(result.violated > 2);
 }
 
 #define V(name_, value_) snapshot_set(s, VMCB_ROW_##name_, value_)

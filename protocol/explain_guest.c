@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the guest did and met: an event that never came, an instruction that must fault, a RIP that
+ * does not translate, an IDT that cannot deliver, a CPU that sleeps for ever.
+ */
+#include "protocol/explain_make.h"
+
+#include "protocol/tables.h"
+
+#define EXPLAIN(function, id, text) void explain_##function(struct explain_run *run);
+#include "protocol/explain.def"
+#undef EXPLAIN
+
+/* Bytes at RIP; fewer than len are zero. */
+static const uint8_t *code_at_rip(const struct crash_record *r, unsigned len, uint8_t copy[16])
+{
+    uint64_t rip = r->rip + ((r->efer_real & X_LMA) && (r->segment[1].rights >> 13 & 1)
+                                 ? 0
+                                 : r->segment[1].base);
+    uint64_t at = rip - r->code_gva;
+
+    for (unsigned i = 0; i < len; i++)
+        copy[i] = at + i < r->code_bytes ? r->code[at + i] : 0;
+    return copy;
+}
+
+static bool bytes_are(const struct crash_record *r, uint8_t a, uint8_t b, uint8_t c, unsigned len)
+{
+    uint8_t copy[16];
+    const uint8_t *code = code_at_rip(r, 3, copy);
+
+    return code[0] == a && (len < 2 || code[1] == b) && (len < 3 || code[2] == c);
+}
+
+/* An exit interrupted the delivery of an event; the entry that followed injected nothing, nor did
+ * any later one deliver that vector. */
+void explain_event_lost(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+
+    for (unsigned i = 0; i < r->ring_count; i++) {
+        const struct record_ring *e = &r->ring[i];
+        unsigned vector = e->event & 0xff, type = e->event >> 8 & 7;
+        struct explain_writer w;
+
+        if (!(e->event >> 31 & 1) || (e->inject >> 31 & 1) ||
+            e->kind == TL_KIND_TRIPLE_FAULT || e->kind == TL_KIND_TASK_SWITCH ||
+            (i + 1 == r->ring_count && r->why != RECORD_HANG))
+            continue;
+        if (type == 4 || type == 6)
+            continue; /* INT n is executed again by the guest itself */
+        w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF - 5);
+        text_str(&w.text, "an event was lost: delivery of vector ");
+        text_hex(&w.text, vector);
+        text_str(&w.text, type == 0 ? " (interrupt)" : type == 2 ? " (NMI)" : " (exception)");
+        text_str(&w.text, " was interrupted by an exit and it was not injected again");
+        text_str(&w.evidence, tl_kind_word(e->kind));
+        explain_at(&w.evidence, e);
+        text_str(&w.evidence, ": interrupted event ");
+        text_hex(&w.evidence, e->event);
+        text_str(&w.evidence, ", injected at the next entry: nothing");
+        text_str(&w.evidence, r->state.svm ? " [APM, \"Event Injection\"]"
+                                           : " [SDM, \"Information for VM Exits During Event "
+                                             "Delivery\"]");
+        return;
+    }
+}
+
+void explain_osxsave(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+    bool xgetbv = bytes_are(r, 0x0f, 0x01, 0xd0, 3), xsetbv = bytes_are(r, 0x0f, 0x01, 0xd1, 3);
+    const struct record_ring *cpuid = NULL;
+    struct explain_writer w;
+
+    if ((!xgetbv && !xsetbv) || (r->cr4_wrote & X_OSXSAVE) || (r->cr4_real & X_OSXSAVE))
+        return;
+    for (unsigned i = r->ring_count; i-- > 0 && !cpuid;)
+        if (r->ring[i].kind == TL_KIND_CPUID && (uint32_t)r->ring[i].rax == 1)
+            cpuid = &r->ring[i];
+    if (cpuid && (cpuid->value >> 27 & 1)) {
+        w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
+        text_str(&w.text, "CPUID showed OSXSAVE=1 while the guest's CR4.OSXSAVE is 0: the bit must follow "
+                          "the guest's CR4, not the hypervisor's");
+        text_str(&w.evidence, "CPUID leaf 1 gave ECX ");
+        text_hex(&w.evidence, cpuid->value & 0xffffffff);
+        explain_at(&w.evidence, cpuid);
+        text_str(&w.evidence, xgetbv ? "; XGETBV" : "; XSETBV");
+        text_str(&w.evidence, " at RIP raises #UD without CR4.OSXSAVE");
+    } else {
+        w = explain_add(run, EXPLAIN_PROVEN, RANK_PICTURE);
+        text_str(&w.text, xgetbv ? "XGETBV" : "XSETBV");
+        text_str(&w.text, " with CR4.OSXSAVE 0 raises #UD");
+        text_str(&w.evidence, "guest CR4 ");
+        text_hex(&w.evidence, r->cr4_wrote);
+    }
+}
+
+/* Which exception most likely came first, from the walk and the instruction at RIP. */
+static const char *first_exception(const struct crash_record *r, uint8_t *vector)
+{
+    *vector = 14;
+    switch (r->walk_result) {
+    case RECORD_WALK_NOT_PRESENT:
+        return "#PF: RIP does not translate, an entry on its way is not present";
+    case RECORD_WALK_RESERVED:
+        return "#PF: an entry on the way of RIP has a reserved bit set";
+    case RECORD_WALK_NO_EXEC:
+        return "#PF: the page of RIP is not executable";
+    case RECORD_WALK_NO_RAM:
+        return "RIP translates to an address that is no memory of the guest";
+    case RECORD_WALK_NON_CANONICAL:
+        *vector = 13;
+        return "#GP: RIP is not canonical";
+    default:
+        break;
+    }
+    *vector = 6;
+    if (bytes_are(r, 0x0f, 0x0b, 0, 2))
+        return "#UD: the instruction at RIP is UD2";
+    if (bytes_are(r, 0x0f, 0x01, 0xd0, 3))
+        return "#UD: XGETBV";
+    *vector = 3;
+    if (bytes_are(r, 0xcc, 0, 0, 1))
+        return "#BP: the instruction at RIP is INT3";
+    *vector = 0xff;
+    return NULL;
+}
+
+static const struct record_gate *gate_of(const struct crash_record *r, uint8_t vector)
+{
+    for (unsigned i = 0; i < r->gate_count; i++)
+        if (r->gate[i].vector == vector)
+            return &r->gate[i];
+    return NULL;
+}
+
+/* Why the IDT cannot deliver the vector, or NULL when it could. */
+static const char *undeliverable_because(const struct crash_record *r, uint8_t vector)
+{
+    const struct record_gate *gate = gate_of(r, vector == 0xff ? 13 : vector);
+    unsigned gate_bytes = r->efer_real & X_LMA ? 16 : r->cr0_real & X_PE ? 8 : 4;
+
+    if (r->idtr_limit < gate_bytes - 1)
+        return "the IDT is empty (limit below one gate)";
+    if (vector != 0xff && r->idtr_limit < (vector + 1u) * gate_bytes - 1)
+        return "the IDT limit ends before that vector";
+    if (!gate)
+        return NULL;
+    if (!gate->readable)
+        return "the IDT itself does not translate";
+    if ((r->cr0_real & X_PE) && !(gate->low >> 47 & 1))
+        return "its gate is not present";
+    return NULL;
+}
+
+static void last_change(const struct crash_record *r, struct text *t)
+{
+    const struct record_ring *before = NULL;
+
+    for (unsigned i = r->ring_count; i-- > 0 && !before;)
+        if (r->ring[i].changed && r->ring[i].kind != TL_KIND_TRIPLE_FAULT)
+            before = &r->ring[i];
+    if (!before)
+        return;
+    text_str(t, "; last exit that changed the guest: ");
+    text_str(t, tl_kind_word(before->kind));
+    explain_at(t, before);
+}
+
+void explain_undeliverable(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+    struct explain_writer w;
+    const char *first, *because;
+    uint8_t vector;
+
+    if (r->why != RECORD_TRIPLE_FAULT)
+        return;
+    first = first_exception(r, &vector);
+    because = undeliverable_because(r, vector);
+    w = explain_add(run, first && because ? EXPLAIN_PROVEN : first ? EXPLAIN_LIKELY : EXPLAIN_GUESS,
+                    first ? RANK_PICTURE : RANK_GENERAL);
+    text_str(&w.text, "triple fault: ");
+    text_str(&w.text, first ? first : "an exception at or before RIP");
+    text_str(&w.text, because ? ", and " : "; its handler faulted too");
+    text_str(&w.text, because);
+    text_str(&w.evidence, "RIP ");
+    text_hex(&w.evidence, r->rip);
+    text_str(&w.evidence, " walk ");
+    text_str(&w.evidence, record_walk_words[r->walk_result]);
+    if (r->walk_count) {
+        const struct record_level *l = &r->walk[r->walk_count - 1];
+
+        text_str(&w.evidence, l->nested ? ", nested level " : ", level ");
+        text_dec(&w.evidence, l->level);
+        text_str(&w.evidence, " entry ");
+        text_hex(&w.evidence, l->entry);
+    }
+    text_str(&w.evidence, "; CR0 ");
+    text_hex(&w.evidence, r->cr0_real);
+    text_str(&w.evidence, " CR3 ");
+    text_hex(&w.evidence, r->cr3);
+    text_str(&w.evidence, " CR4 ");
+    text_hex(&w.evidence, r->cr4_real);
+    text_str(&w.evidence, " EFER ");
+    text_hex(&w.evidence, r->efer_real);
+    text_str(&w.evidence, "; IDT ");
+    text_hex(&w.evidence, r->idtr_base);
+    text_char(&w.evidence, ':');
+    text_hex(&w.evidence, r->idtr_limit);
+    last_change(r, &w.evidence);
+}
+
+void explain_halted(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+    bool hlt = r->exit.kind == TL_KIND_HLT || bytes_are(r, 0xf4, 0, 0, 1);
+    uint8_t copy[16];
+    const uint8_t *code;
+    struct explain_writer w;
+
+    /* HLT activity, or RIP just behind a HLT */
+    if (!r->state.svm && snapshot_has(&r->state, VMCS_ROW_guest_activity))
+        hlt |= r->state.field[VMCS_ROW_guest_activity] == 1;
+    if (r->code_bytes && r->rip > r->code_gva && r->rip - r->code_gva <= r->code_bytes)
+        hlt |= r->code[r->rip - r->code_gva - 1] == 0xf4;
+    code = code_at_rip(r, 2, copy);
+    if ((r->why != RECORD_LIVE && r->why != RECORD_HANG) || (r->rflags & X_IF))
+        return;
+    if (!hlt && !(code[0] == 0xeb && code[1] == 0xfe))
+        return;
+    w = explain_add(run, EXPLAIN_PROVEN, RANK_PICTURE);
+    text_str(&w.text, hlt ? "the CPU sleeps in HLT with interrupts off (IF=0): only an NMI can wake it"
+                          : "the CPU spins in a jump to itself with interrupts off (IF=0)");
+    text_str(&w.evidence, "RIP ");
+    text_hex(&w.evidence, r->rip);
+    text_str(&w.evidence, " RFLAGS ");
+    text_hex(&w.evidence, r->rflags);
+}
+
+/* Always there, always last: what can be said when nothing else can. */
+void explain_nothing(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+    struct explain_writer w = explain_add(run, EXPLAIN_PROVEN, RANK_LAST);
+
+    if (r->why == RECORD_LIVE || r->why == RECORD_HANG) {
+        text_str(&w.text, "the guest is alive; ");
+        text_str(&w.text, run->out->rules_violated
+                              ? "its state breaks VM-entry rules: see `check`"
+                              : "no rule violated by what is known of its state");
+    } else {
+        text_str(&w.text, "no rule matched: this looks like a fault of the guest itself");
+    }
+    text_str(&w.evidence, "last exit ");
+    text_str(&w.evidence, tl_kind_word(r->exit.kind));
+    text_str(&w.evidence, ", reason ");
+    text_hex(&w.evidence, r->exit.reason);
+    text_str(&w.evidence, "; rules violated ");
+    text_dec(&w.evidence, run->out->rules_violated);
+    text_str(&w.evidence, ", not judged ");
+    text_dec(&w.evidence, run->out->rules_untold);
+}
