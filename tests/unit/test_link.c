@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The link layer: exact frames, sessions, and two ends over a seeded hostile line that drops, doubles,
+ * flips, cuts, invents and delays bytes. Every message must arrive once, in order, unharmed.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "protocol/link.h"
+
+#define LOST_MS    2000u
+#define POLL_LIMIT 500u
+
+static uint32_t random_state;
+
+static uint32_t rnd(void)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 17;
+    random_state ^= random_state << 5;
+    return random_state;
+}
+
+static bool one_in(uint32_t n)
+{
+    return n && rnd() % n == 0;
+}
+
+/* ---- a line with a speed and vices ---- */
+
+struct vices {
+    uint32_t drop, twice, flip, cut, invent, stall; /* one in N bytes; 0: never */
+};
+
+#define LINE_BYTES 65536u
+
+struct wire { /* one direction */
+    uint8_t byte[LINE_BYTES];
+    uint32_t at_ms[LINE_BYTES];
+    uint32_t head, tail, credit, cut_left, stall_until_ms;
+    uint64_t total;
+};
+
+static struct link end[2];
+static struct wire wire[2]; /* wire[i] leaves end[i] */
+static struct vices vices;
+static uint32_t now_ms, bytes_per_s, delay_ms;
+
+static void wire_put(struct wire *w, uint8_t byte)
+{
+    w->byte[w->head % LINE_BYTES] = byte;
+    w->at_ms[w->head % LINE_BYTES] = now_ms + delay_ms;
+    w->head++;
+    assert_true(w->head - w->tail < LINE_BYTES);
+}
+
+static void wire_send(struct wire *w, uint8_t byte)
+{
+    w->total++;
+    if (w->cut_left) {
+        w->cut_left--;
+        return;
+    }
+    if (one_in(vices.cut))
+        w->cut_left = rnd() % 200;
+    if (one_in(vices.drop))
+        return;
+    if (one_in(vices.flip))
+        byte ^= (uint8_t)(1 << rnd() % 8);
+    if (one_in(vices.invent))
+        wire_put(w, (uint8_t)rnd());
+    if (one_in(vices.twice))
+        wire_put(w, byte);
+    if (one_in(vices.stall))
+        w->stall_until_ms = now_ms + rnd() % 400;
+    wire_put(w, byte);
+}
+
+static void start(uint32_t seed)
+{
+    random_state = seed * 2654435761u + 1;
+    now_ms = UINT32_MAX - 3000; /* the clock wraps soon */
+    bytes_per_s = 11520;
+    delay_ms = 1;
+    memset(&vices, 0, sizeof(vices));
+    memset(wire, 0, sizeof(wire));
+    link_init(&end[0], LINK_CLIENT, seed, LOST_MS, now_ms);
+    link_init(&end[1], LINK_SERVER, ~seed, 10000, now_ms);
+}
+
+/* One millisecond of both directions. */
+static void tick(void)
+{
+    now_ms++;
+    for (unsigned i = 0; i < 2; i++) {
+        struct wire *w = &wire[i];
+        uint8_t byte;
+
+        w->credit += bytes_per_s;
+        while (w->credit >= 1000 && link_tx(&end[i], &byte, 1, now_ms)) {
+            w->credit -= 1000;
+            wire_send(w, byte);
+        }
+        if (w->credit >= 1000)
+            w->credit = 999;
+        if ((int32_t)(now_ms - w->stall_until_ms) < 0 && vices.stall)
+            continue;
+        while (w->tail != w->head && (int32_t)(now_ms - w->at_ms[w->tail % LINE_BYTES]) >= 0)
+            link_rx_byte(&end[1 - i], w->byte[w->tail++ % LINE_BYTES], now_ms);
+    }
+}
+
+static void run(unsigned ms)
+{
+    while (ms--)
+        tick();
+}
+
+static void connect_ends(void)
+{
+    link_open(&end[0], now_ms);
+    for (unsigned i = 0; i < 60000 && (end[0].state != LINK_UP || end[1].state != LINK_UP); i++)
+        tick();
+    assert_int_equal(end[0].state, LINK_UP);
+    assert_int_equal(end[1].state, LINK_UP);
+    assert_true(link_events(&end[0]) & LINK_EV_OPEN);
+    assert_true(link_events(&end[1]) & LINK_EV_OPEN);
+}
+
+/* Fetches everything that arrived at an end as one text. */
+static const char *fetch(unsigned i)
+{
+    static char text[5000];
+    struct link_piece piece;
+    size_t n = 0;
+
+    while (link_receive(&end[i], &piece)) {
+        assert_true(n + piece.length < sizeof(text));
+        memcpy(text + n, piece.bytes, piece.length);
+        n += piece.length;
+        link_release(&end[i]);
+    }
+    text[n] = 0;
+    return text;
+}
+
+/* ---- numbered messages in both directions ---- */
+
+struct talk { /* one direction */
+    unsigned sent, arrived, target;
+    uint8_t message[700];
+    size_t length, done; /* of the one being sent */
+    bool busy;
+    uint8_t back[700];
+    size_t back_length;
+    enum link_channel channel;
+};
+
+static struct talk talk[2];
+
+/* Content follows from direction and number, so the receiver knows what it must see. */
+static size_t make_message(uint8_t *out, unsigned direction, unsigned number)
+{
+    uint32_t x = number * 2246822519u + direction + 77;
+    size_t length = number % 50 == 0 ? 600 : 4 + x % 60;
+
+    out[0] = (uint8_t)number;
+    out[1] = (uint8_t)(number >> 8);
+    out[2] = (uint8_t)(number >> 16);
+    for (size_t i = 3; i < length; i++) {
+        x = x * 1664525 + 1013904223;
+        out[i] = (uint8_t)(x >> 24);
+        if (x % 7 == 0)
+            out[i] = "\x1e\x1d\n$#\x03\x11"[x / 7 % 7];
+    }
+    return length;
+}
+
+static void talk_step(unsigned i)
+{
+    struct talk *t = &talk[i], *other = &talk[1 - i];
+    struct link_piece piece;
+
+    if (!t->busy && t->sent < t->target) {
+        t->length = make_message(t->message, i, t->sent);
+        t->channel = t->sent % 3 ? LINK_RSP : LINK_EVENTS;
+        t->done = 0;
+        t->busy = true;
+    }
+    if (t->busy && link_room(&end[i])) {
+        t->done += link_send(&end[i], t->channel, t->message + t->done, t->length - t->done, false);
+        if (t->done == t->length) {
+            t->busy = false;
+            t->sent++;
+        }
+    }
+    while (link_receive(&end[i], &piece)) {
+        assert_true(other->back_length + piece.length <= sizeof(other->back));
+        memcpy(other->back + other->back_length, piece.bytes, piece.length);
+        other->back_length += piece.length;
+        if (!piece.more) {
+            uint8_t expected[700];
+            size_t length = make_message(expected, 1 - i, other->arrived);
+
+            assert_int_equal(piece.channel, other->arrived % 3 ? LINK_RSP : LINK_EVENTS);
+            assert_int_equal(other->back_length, length);
+            assert_memory_equal(other->back, expected, length);
+            other->arrived++;
+            other->back_length = 0;
+        }
+        link_release(&end[i]);
+        if (one_in(20))
+            break; /* a reader that is slow at times */
+    }
+}
+
+/* Sends `count` messages each way; returns milliseconds taken. */
+static uint32_t talk_both(unsigned count)
+{
+    uint32_t start_ms = now_ms;
+
+    memset(talk, 0, sizeof(talk));
+    talk[0].target = talk[1].target = count;
+    while (talk[0].arrived < count || talk[1].arrived < count) {
+        talk_step(0);
+        talk_step(1);
+        tick();
+        assert_true(now_ms - start_ms < 4000000);
+    }
+    return now_ms - start_ms;
+}
+
+static void report(const char *name, uint32_t ms)
+{
+    print_message("%s: %u+%u messages in %u.%03u s, resent %u+%u, duplicates %u+%u, "
+                  "bad CRC %u+%u, resyncs %u+%u\n", name, talk[0].arrived, talk[1].arrived,
+                  ms / 1000, ms % 1000, end[0].stats.resent, end[1].stats.resent,
+                  end[0].stats.duplicates, end[1].stats.duplicates, end[0].stats.bad_crc,
+                  end[1].stats.bad_crc, end[0].stats.resyncs, end[1].stats.resyncs);
+}
+
+/* ---- tests ---- */
+
+static void frames_are_exact(void **state)
+{
+    static const uint8_t frame[] = { 0x11, 0x03, 0x1e, 'O', 'K' };
+    static const uint8_t expected[] = { 0x1e, 0x1d, 0x51, 0x1d, 0x43, 0x1d, 0x5e, 'O', 'K' };
+    uint8_t wire_bytes[LINK_WIRE_MAX], crc[4];
+    size_t n = link_encode(wire_bytes, 0x1234, frame, sizeof(frame));
+    uint32_t check = link_crc32(UINT32_MAX ^ 0x1234, frame, sizeof(frame));
+    size_t at = sizeof(expected);
+
+    (void)state;
+    assert_int_equal(link_crc32(UINT32_MAX, "123456789", 9), 0xcbf43926);
+    assert_memory_equal(wire_bytes, expected, sizeof(expected));
+    for (unsigned i = 0; i < 4; i++) {
+        crc[i] = wire_bytes[at++];
+        if (crc[i] == 0x1d)
+            crc[i] = wire_bytes[at++] ^ 0x40;
+        assert_int_equal(crc[i], check >> 8 * i & 0xff);
+    }
+    assert_int_equal(wire_bytes[at++], 0x1e);
+    assert_int_equal(at, n);
+}
+
+static void nothing_forbidden_on_the_wire(void **state)
+{
+    uint8_t frame[256], out[LINK_WIRE_MAX];
+    size_t n;
+
+    (void)state;
+    for (unsigned i = 0; i < 256; i++)
+        frame[i] = (uint8_t)i;
+    n = link_encode(out, 7, frame, sizeof(frame));
+    for (size_t i = 1; i + 1 < n; i++)
+        assert_null(memchr("\x03\n\x11\x13\x1e", out[i], 5));
+}
+
+static void clean_line(void **state)
+{
+    uint32_t ms;
+
+    (void)state;
+    start(1);
+    connect_ends();
+    ms = talk_both(2000);
+    report("clean", ms);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(end[i].stats.resent, 0);
+        assert_int_equal(end[i].stats.bad_crc, 0);
+        assert_int_equal(end[i].stats.duplicates, 0);
+        assert_int_equal(end[i].stats.resyncs, 0);
+    }
+}
+
+static void hostile_line(const char *name, uint32_t seed, struct vices v, unsigned count)
+{
+    start(seed);
+    vices = v;
+    connect_ends();
+    report(name, talk_both(count));
+    assert_true(end[0].stats.resent + end[1].stats.resent > 0);
+}
+
+static void one_bad_byte_in_a_thousand(void **state)
+{
+    (void)state;
+    hostile_line("1/1000 mixed", 2, (struct vices){ 4000, 4000, 4000, 0, 4000, 0 }, 10000);
+}
+
+static void each_vice_alone(void **state)
+{
+    (void)state;
+    hostile_line("drop 1/300", 3, (struct vices){ .drop = 300 }, 2000);
+    hostile_line("twice 1/300", 4, (struct vices){ .twice = 300 }, 2000);
+    hostile_line("flip 1/300", 5, (struct vices){ .flip = 300 }, 2000);
+    hostile_line("invent 1/300", 6, (struct vices){ .invent = 300 }, 2000);
+    hostile_line("cut 1/2000", 7, (struct vices){ .cut = 2000 }, 2000);
+    hostile_line("stall 1/1000", 8, (struct vices){ .stall = 1000, .drop = 2000 }, 1000);
+}
+
+static void everything_at_once(void **state)
+{
+    (void)state;
+    for (uint32_t seed = 10; seed < 20; seed++)
+        hostile_line("all vices", seed, (struct vices){ 400, 600, 400, 3000, 700, 4000 }, 1000);
+}
+
+static void fast_line(void **state)
+{
+    (void)state;
+    start(30);
+    bytes_per_s = 3000000;
+    vices = (struct vices){ 3000, 3000, 3000, 20000, 3000, 0 };
+    connect_ends();
+    report("3 MB/s", talk_both(10000));
+}
+
+/* Line budget of a single step over the broker: request, stop reply, and all that goes with it. */
+static void a_step_is_cheap(void **state)
+{
+    static const char request[] = "vCont;s:1";
+    static const char reply[] = "T0510:3b01000100* ;07:f0ff06000* ;11:02000* ;12:100* ;32:310*\"80*\";"
+                                "35:010d0* ;thread:1;tl.why:step;";
+    uint64_t before, cost;
+    unsigned steps = 200;
+
+    (void)state;
+    start(40);
+    connect_ends();
+    run(100);
+    before = wire[0].total + wire[1].total;
+    for (unsigned i = 0; i < steps; i++) {
+        link_send(&end[0], LINK_RSP, request, sizeof(request) - 1, false);
+        while (strcmp(fetch(1), request) != 0)
+            tick();
+        link_send(&end[1], LINK_RSP, reply, sizeof(reply) - 1, false);
+        while (strcmp(fetch(0), reply) != 0)
+            tick();
+    }
+    cost = (wire[0].total + wire[1].total - before) / steps;
+    print_message("a step: %u bytes (%zu of them packet data)\n", (unsigned)cost,
+                  sizeof(request) + sizeof(reply) - 2);
+    assert_true(cost <= 150);
+}
+
+/* Random-looking bytes, 4 KiB a request, as `dump` asks for them. */
+static void dump_reaches_the_line_rate(void **state)
+{
+    uint32_t got = 0, asked = 0, begin;
+    unsigned percent;
+    uint8_t block[4096];
+
+    (void)state;
+    start(41);
+    connect_ends();
+    run(100);
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = (uint8_t)(rnd() >> 9);
+    begin = now_ms;
+    for (unsigned i = 0; i < 32; i++) {
+        size_t done = 0;
+        bool last = false;
+
+        link_send(&end[0], LINK_RSP, "x100000,1000", 12, false);
+        asked++;
+        while (fetch(1)[0] != 'x')
+            tick();
+        while (!last) {
+            struct link_piece piece;
+
+            if (done < sizeof(block))
+                done += link_send(&end[1], LINK_RSP, block + done, sizeof(block) - done, false);
+            tick();
+            while (link_receive(&end[0], &piece)) {
+                got += (uint32_t)piece.length;
+                last = !piece.more;
+                link_release(&end[0]);
+            }
+        }
+    }
+    percent = (unsigned)((uint64_t)got * 1000 * 100 / (now_ms - begin) / bytes_per_s);
+    print_message("dump: %u bytes in %u requests, %u %% of the line rate\n", got, asked, percent);
+    assert_int_equal(got, 32 * 4096);
+    assert_true(percent >= 93);
+}
+
+/* A client vanishes, a new one comes; what the old one still had on the way is never believed. */
+static void sessions_do_not_mix(void **state)
+{
+    static uint8_t old_bytes[20000];
+    size_t old_length = 0;
+
+    (void)state;
+    for (uint32_t seed = 50; seed < 60; seed++) {
+        start(seed);
+        connect_ends();
+        /* The old client's frames are recorded and never arrive. */
+        for (unsigned i = 0; i < 6; i++)
+            link_send(&end[0], LINK_RSP, "old command", 11, false);
+        old_length = link_tx(&end[0], old_bytes, sizeof(old_bytes), now_ms);
+        assert_true(old_length > 6 * 11);
+        link_send(&end[1], LINK_RSP, "old answer", 10, false);
+        run(2); /* part of it is on its way */
+        link_init(&end[0], LINK_CLIENT, seed + 1000, LOST_MS, now_ms);
+        link_open(&end[0], now_ms);
+        for (unsigned i = 0; i < 3000; i++) {
+            tick();
+            /* The old bytes trickle in, over and over. */
+            if (i % 50 == 49)
+                for (size_t k = 0; k < old_length; k++)
+                    link_rx_byte(&end[1], old_bytes[k], now_ms);
+            assert_string_equal(fetch(0), "");
+            assert_string_equal(fetch(1), "");
+        }
+        assert_true(link_events(&end[1]) & LINK_EV_REPLACED);
+        assert_int_equal(end[1].state, LINK_UP);
+        link_send(&end[0], LINK_RSP, "new command", 11, false);
+        run(50);
+        assert_string_equal(fetch(1), "new command");
+        assert_string_equal(fetch(1), "");
+    }
+}
+
+static void old_hello_is_ignored(void **state)
+{
+    uint8_t hello[2][100];
+    size_t length[2];
+
+    (void)state;
+    start(60);
+    for (unsigned i = 0; i < 2; i++) {
+        link_open(&end[0], now_ms);
+        length[i] = link_tx(&end[0], hello[i], sizeof(hello[i]), now_ms);
+        for (size_t k = 0; k < length[i]; k++)
+            link_rx_byte(&end[1], hello[i][k], now_ms);
+        run(100);
+        assert_int_equal(end[1].state, LINK_UP);
+        link_events(&end[1]);
+    }
+    link_send(&end[0], LINK_RSP, "kept", 4, false);
+    for (unsigned i = 0; i < 2; i++) /* the old one, then a late copy of the current one */
+        for (size_t k = 0; k < length[i]; k++)
+            link_rx_byte(&end[1], hello[i][k], now_ms);
+    assert_int_equal(link_events(&end[1]), 0);
+    run(50);
+    assert_string_equal(fetch(1), "kept");
+    /* After a goodbye even the current one does not come back to life. */
+    link_close(&end[0]);
+    run(50);
+    assert_int_equal(end[1].state, LINK_DOWN);
+    assert_true(link_events(&end[1]) & LINK_EV_CLOSED);
+    for (size_t k = 0; k < length[1]; k++)
+        link_rx_byte(&end[1], hello[1][k], now_ms);
+    assert_int_equal(end[1].state, LINK_DOWN);
+}
+
+static void silence_is_noticed(void **state)
+{
+    (void)state;
+    start(70);
+    connect_ends();
+    run(5000); /* idle: polls keep both sure of each other */
+    assert_int_equal(link_events(&end[0]) | link_events(&end[1]), 0);
+    vices.drop = 1; /* the cable is out */
+    link_send(&end[0], LINK_RSP, "still here", 10, false);
+    run(LOST_MS + 600);
+    assert_true(link_events(&end[0]) & LINK_EV_LOST);
+    assert_int_equal(end[1].state, LINK_UP);
+    vices.drop = 0;
+    run(2500);
+    assert_true(link_events(&end[0]) & LINK_EV_BACK);
+    assert_string_equal(fetch(1), "still here");
+    vices.drop = 1;
+    run(11000);
+    assert_int_equal(end[1].state, LINK_DOWN);
+    assert_true(link_events(&end[1]) & LINK_EV_LOST);
+    vices.drop = 0;
+    link_open(&end[0], now_ms);
+    run(600);
+    assert_int_equal(end[1].state, LINK_UP);
+    assert_int_equal(end[0].state, LINK_UP);
+}
+
+/* The server gave up waiting; the same client's next HELLO must still be welcome. */
+static void slow_start(void **state)
+{
+    (void)state;
+    start(71);
+    link_open(&end[0], now_ms);
+    run(3);
+    vices.drop = 1;
+    run(15000);
+    assert_int_equal(end[1].state, LINK_DOWN);
+    vices.drop = 0;
+    run(600);
+    assert_int_equal(end[0].state, LINK_UP);
+    assert_int_equal(end[1].state, LINK_UP);
+}
+
+static char seen_text[3000];
+static size_t seen_length;
+
+static void see(void *ctx, const uint8_t *bytes, size_t length)
+{
+    (void)ctx;
+    assert_true(seen_length + length < sizeof(seen_text));
+    memcpy(seen_text + seen_length, bytes, length);
+    seen_length += length;
+    seen_text[seen_length] = 0;
+}
+
+static void rx_string(unsigned i, const char *text)
+{
+    for (; *text; text++)
+        link_rx_byte(&end[i], (uint8_t)*text, now_ms);
+}
+
+static void text_passes_and_comes_back(void **state)
+{
+    (void)state;
+    start(80);
+    seen_length = 0;
+    end[1].text = see;
+    rx_string(1, "login: ");
+    assert_string_equal(seen_text, "login: ");
+    seen_length = 0;
+    rx_string(1, "a\x1e" "b\nc"); /* a false start ends with the line */
+    assert_string_equal(seen_text, "ab\nc");
+    seen_length = 0;
+    rx_string(1, "\x1e" "key");
+    link_poll(&end[1], now_ms + 400);
+    assert_int_equal(seen_length, 0);
+    assert_true(link_wait_ms(&end[1], now_ms + 400) == 100);
+    link_poll(&end[1], now_ms + 600);
+    assert_string_equal(seen_text, "key");
+    seen_length = 0;
+    rx_string(1, "\x1e");
+    for (unsigned i = 0; i < LINK_FRAME_MAX + 13; i++)
+        rx_string(1, "x");
+    assert_int_equal(seen_length, LINK_FRAME_MAX + 13);
+    /* In a session only whole printable lines are text: a peer that started anew. */
+    connect_ends();
+    seen_length = 0;
+    seen_text[0] = 0;
+    rx_string(1, "\x02\x7f noise\nxy\n[0.000001] tl: hello\n");
+    assert_string_equal(seen_text, "[0.000001] tl: hello\n");
+}
+
+static void slow_reader_loses_nothing(void **state)
+{
+    unsigned sent = 0, got = 0;
+
+    (void)state;
+    start(90);
+    connect_ends();
+    while (got < 60) {
+        uint8_t message[2] = { (uint8_t)sent, 7 };
+        struct link_piece piece;
+
+        if (sent < 60 && link_send(&end[0], LINK_RSP, message, 2, false) == 2)
+            sent++;
+        tick();
+        if (now_ms % 97 == 0 && link_receive(&end[1], &piece)) {
+            assert_int_equal(piece.bytes[0], got);
+            assert_int_equal(piece.length, 2);
+            got++;
+            link_release(&end[1]);
+        }
+    }
+    assert_false(link_receive(&end[1], &(struct link_piece){ 0 }));
+}
+
+static void console_bytes_join(void **state)
+{
+    uint32_t frames;
+
+    (void)state;
+    start(91);
+    connect_ends();
+    run(100);
+    frames = end[1].stats.frames_out;
+    for (unsigned i = 0; i < 200; i++)
+        assert_int_equal(link_send(&end[1], LINK_CONSOLE, "x", 1, false), 1);
+    run(100);
+    assert_int_equal(strlen(fetch(0)), 200);
+    assert_true(end[1].stats.frames_out - frames <= 3);
+    assert_true(link_idle(&end[1]));
+    assert_int_equal(link_send(&end[1], LINK_RSP, NULL, 0, false), 0); /* an empty message */
+    run(100);
+    {
+        struct link_piece piece;
+
+        assert_true(link_receive(&end[0], &piece));
+        assert_int_equal(piece.length, 0);
+        assert_int_equal(piece.channel, LINK_RSP);
+        link_release(&end[0]);
+    }
+}
+
+/* A caller that sleeps exactly as long as link_wait_ms() says must not be slower. */
+static void waiting_times_suffice(void **state)
+{
+    (void)state;
+    start(95);
+    connect_ends();
+    run(3000);
+    for (unsigned i = 0; i < 5000; i++) {
+        int wait_ms = link_wait_ms(&end[0], now_ms);
+        uint8_t byte;
+
+        assert_true(wait_ms >= 0 && wait_ms <= (int)POLL_LIMIT);
+        if (wait_ms > 0)
+            assert_int_equal(link_tx(&end[0], &byte, 1, now_ms), 0);
+        tick();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(frames_are_exact),
+        cmocka_unit_test(nothing_forbidden_on_the_wire),
+        cmocka_unit_test(clean_line),
+        cmocka_unit_test(one_bad_byte_in_a_thousand),
+        cmocka_unit_test(each_vice_alone),
+        cmocka_unit_test(everything_at_once),
+        cmocka_unit_test(fast_line),
+        cmocka_unit_test(a_step_is_cheap),
+        cmocka_unit_test(dump_reaches_the_line_rate),
+        cmocka_unit_test(sessions_do_not_mix),
+        cmocka_unit_test(old_hello_is_ignored),
+        cmocka_unit_test(silence_is_noticed),
+        cmocka_unit_test(slow_start),
+        cmocka_unit_test(text_passes_and_comes_back),
+        cmocka_unit_test(slow_reader_loses_nothing),
+        cmocka_unit_test(console_bytes_join),
+        cmocka_unit_test(waiting_times_suffice),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
