@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dbg/reply.h"
 #include "protocol/tables.h"
 
 #define DBG_KIND_BIT(kind_) (UINT64_C(1) << (kind_))
@@ -130,6 +131,7 @@ struct dbg_target {
     void (*port_intercept)(void *machine, unsigned cpu, uint16_t first, uint32_t count, bool on);
     void (*armed)(void *machine, uint64_t kinds); /* mask for core's one test on the exit path */
     void (*stepping)(void *machine, unsigned cpu, bool on);
+    void (*revive)(void *machine, unsigned cpu); /* a final stop was edited: may be entered again */
 
     int (*msr_read)(void *machine, unsigned cpu, uint32_t index, uint64_t *value);
     int (*msr_write)(void *machine, unsigned cpu, uint32_t index, uint64_t value);
@@ -141,8 +143,11 @@ struct dbg_target {
 
     uint64_t (*clock_us)(void *machine);
     void (*reboot)(void *machine);
-    /* Text of a part of the state for people and for tl.* queries ("exit", "caps", "ring", ...): bytes
-     * written to buf from `offset` of the text on; 0 at its end, -1 when there is no such part. */
-    int (*report)(void *machine, unsigned cpu, const char *part, size_t offset, char *buf,
-                  size_t cap_bytes);
+    /* Our own packets that are about the machine (protocol/README.md, section 4): writes the reply.
+     * 0, or -(1 + enum tl_error). */
+    int (*query)(void *machine, unsigned cpu, enum tl_packet packet, const char *args,
+                 size_t args_len_bytes, struct reply *reply);
+    /* Text objects (record, check, explain, audit): the bytes written, or as query(). */
+    int (*object)(void *machine, unsigned cpu, enum tl_packet packet, const char *annex,
+                  size_t annex_len_bytes, char *buf, size_t cap_bytes);
 };

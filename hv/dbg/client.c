@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The life of a client. Repeated resumes: GDB sends a resume packet again 2 s after it when the `+`
+ * was lost; byte-identical, with no other packet between, it gets the stored stop reply and is not
+ * executed twice. That is a guess, which the link layer does not need.
+ */
+#include "dbg/client.h"
+
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define REPEAT_FROM_US 1500000u
+#define REPEAT_TO_US   4000000u
+#define PUMP_BYTES     256u
+
+void (*client_guest_input)(const uint8_t *bytes, size_t len_bytes);
+
+static uint64_t now_us(const struct client *client)
+{
+    const struct dbg_target *t = client->stub.target;
+
+    return t->clock_us(t->machine);
+}
+
+static void leave(struct client *client, bool go_on)
+{
+    stub_session_end(&client->stub);
+    line_end_session(&client->line);
+    client->supported_seen = false;
+    client->is_waiting = false;
+    client->resume_bytes = 0;
+    if (go_on)
+        stub_let_go(&client->stub);
+}
+
+static void session(void *ctx, enum line_mode mode)
+{
+    struct client *client = ctx;
+
+    client->supported_seen = false;
+    client->is_waiting = false;
+    client->resume_bytes = 0;
+    client->want_stop = false;
+    if (mode == LINE_TEXT) /* the link ended: BYE, or silence */
+        leave(client, !client->stub.options.disconnect_stops);
+    else
+        stub_session_begin(&client->stub);
+}
+
+static void send_reply(struct client *client)
+{
+    line_reply(&client->line, client->stub.reply.bytes, client->stub.reply.len_bytes);
+    if (client->stub.detach_after)
+        leave(client, true);
+}
+
+/* A resume packet that came twice because its acknowledgement was lost. */
+static bool repeated(struct client *client, const uint8_t *bytes, size_t len_bytes)
+{
+    uint64_t since_us;
+
+    if (client->line.mode != LINE_RSP || !client->resume_bytes ||
+        len_bytes != client->resume_bytes || memcmp(bytes, client->resume, len_bytes))
+        return false;
+    if (!client->stub.stopped) /* it is being done */
+        return true;
+    since_us = now_us(client) - client->reply_us;
+    if (!client->reply_us || since_us < REPEAT_FROM_US || since_us > REPEAT_TO_US)
+        return false;
+    client->line.count.resent++;
+    send_reply(client); /* stub->reply still holds the stop reply */
+    return true;
+}
+
+static bool begins_with(const uint8_t *bytes, size_t len_bytes, const char *word)
+{
+    return len_bytes >= strlen(word) && !memcmp(bytes, word, strlen(word));
+}
+
+/* A second greeting means a new GDB on the same line; the first one vanished. */
+static void greeting(struct client *client, const uint8_t *bytes, size_t len_bytes)
+{
+    if (client->line.mode != LINE_RSP || !begins_with(bytes, len_bytes, "qSupported"))
+        return;
+    if (client->supported_seen)
+        session(client, LINE_RSP);
+    client->supported_seen = true;
+}
+
+static void execute(struct client *client, const uint8_t *bytes, size_t len_bytes)
+{
+    switch (stub_packet(&client->stub, bytes, len_bytes)) {
+    case STUB_REPLY:
+        send_reply(client);
+        break;
+    case STUB_SILENT:
+        if (client->stub.detach_after)
+            leave(client, true);
+        break;
+    case STUB_STOP:
+        memcpy(client->waiting, bytes, len_bytes);
+        client->waiting_bytes = len_bytes;
+        client->is_waiting = true;
+        client->want_stop = true;
+        break;
+    default: /* STUB_RESUMED: line_set_running() comes with the return from client_serve() */
+        client->reply_us = 0;
+        break;
+    }
+}
+
+static void packet(void *ctx, const uint8_t *bytes, size_t len_bytes)
+{
+    struct client *client = ctx;
+    bool resume = len_bytes && len_bytes <= RESUME_KEPT_BYTES &&
+                  (begins_with(bytes, len_bytes, "vCont;") || bytes[0] == 'c' || bytes[0] == 's' ||
+                   bytes[0] == 'C' || bytes[0] == 'S');
+
+    if (repeated(client, bytes, len_bytes))
+        return;
+    greeting(client, bytes, len_bytes);
+    client->resume_bytes = 0;
+    if (resume) {
+        memcpy(client->resume, bytes, len_bytes);
+        client->resume_bytes = len_bytes;
+        client->reply_us = 0;
+    }
+    execute(client, bytes, len_bytes);
+    if (resume && client->stub.stopped) /* STI, CLI, HLT, or an error: answered already */
+        client->reply_us = now_us(client);
+}
+
+static void too_long(void *ctx)
+{
+    struct client *client = ctx;
+
+    reply_error(&client->stub.reply, TL_E_too_long, NULL);
+    client->resume_bytes = 0;
+    send_reply(client);
+}
+
+static void break_in(void *ctx)
+{
+    struct client *client = ctx;
+
+    if (client->stub.stopped)
+        return; /* a reply nobody waits for would shift all later ones */
+    client->want_stop = true;
+    client->stub.reply_due = true;
+}
+
+static void typed(void *ctx, const uint8_t *bytes, size_t len_bytes)
+{
+    (void)ctx;
+    if (client_guest_input)
+        client_guest_input(bytes, len_bytes);
+}
+
+static void out_text(void *ctx, const char *text, size_t len_bytes)
+{
+    struct client *client = ctx;
+
+    line_text(&client->line, LINE_EVENTS, text, len_bytes);
+}
+
+static void output(void *ctx, const char *text, size_t len_bytes)
+{
+    struct client *client = ctx;
+
+    line_output(&client->line, text, len_bytes);
+}
+
+static void counters(void *ctx, struct reply *reply)
+{
+    struct client *client = ctx;
+    const struct line *line = &client->line;
+
+    reply_fmt(reply, "mode:%s;rx:%lx;tx:%lx;badcrc:%lx;resent:%lx;resync:%lx;dropped:%lx;",
+              line->mode == LINE_LINK ? "link" : "bare", line->count.rx, line->count.tx,
+              line->count.bad, line->count.resent, line->count.noise, line->backlog_lost);
+}
+
+void client_init(struct client *client, const struct dbg_target *target, const struct line_io *io)
+{
+    const struct line_up up = {client, session, packet, too_long, break_in, typed};
+    const struct stub_host host = {
+        .ctx = client, .console_text = output, .guest_input = typed, .line_counters = counters,
+    };
+    const struct dbg_out out = {client, out_text};
+
+    memset(client, 0, sizeof(*client));
+    stub_init(&client->stub, target, &host, &out);
+    line_init(&client->line, io, &up);
+    client->line.running = true;
+}
+
+bool client_poll(struct client *client)
+{
+    bool stop;
+
+    client->line.link_timeout_ms = client->stub.options.link_timeout_ms;
+    line_pump(&client->line, PUMP_BYTES);
+    line_tick(&client->line);
+    stop = client->want_stop;
+    client->want_stop = false;
+    return stop;
+}
+
+bool client_attached(const struct client *client)
+{
+    return client->line.mode != LINE_TEXT;
+}
+
+/* Bare RSP has no sign of life; with bare-timeout set, silence in a stopped machine ends it. */
+static void check_silence(struct client *client)
+{
+    uint32_t limit_ms = client->stub.options.bare_timeout_ms;
+
+    if (client->line.mode == LINE_RSP && limit_ms &&
+        now_us(client) - client->heard_us > (uint64_t)limit_ms * 1000)
+        leave(client, !client->stub.options.disconnect_stops);
+}
+
+void client_serve(struct client *client, unsigned cpu, enum run_why why, void (*idle)(void *ctx),
+                  void *ctx)
+{
+    line_set_running(&client->line, false);
+    client->want_stop = false;
+    if (stub_stopped(&client->stub, cpu, why)) {
+        client->reply_us = now_us(client);
+        send_reply(client);
+    }
+    if (client->is_waiting) {
+        client->is_waiting = false;
+        execute(client, client->waiting, client->waiting_bytes);
+    }
+    client->heard_us = now_us(client);
+    while (client->stub.stopped) {
+        if (line_pump(&client->line, PUMP_BYTES)) {
+            client->heard_us = now_us(client);
+            continue;
+        }
+        client->line.link_timeout_ms = client->stub.options.link_timeout_ms;
+        line_tick(&client->line);
+        check_silence(client);
+        idle(ctx);
+    }
+    line_set_running(&client->line, true);
+}

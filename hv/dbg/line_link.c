@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The link layer on the line: feeds it bytes and time, hands its messages up, and waits a bounded
+ * time where its window is full.
+ */
+#include "dbg/line_impl.h"
+
+#define NO_PROGRESS_REPLY_MS   3000u /* then the session is given up */
+#define NO_PROGRESS_CONSOLE_MS 100u  /* then text is dropped until the peer is heard again */
+#define OUT_CHUNK_BYTES        256u
+
+static uint32_t now_ms(struct line *line)
+{
+    return (uint32_t)(line->io.clock_us(line->io.ctx) / 1000);
+}
+
+static void flush(struct line *line)
+{
+    uint8_t bytes[OUT_CHUNK_BYTES];
+    size_t len_bytes;
+
+    while ((len_bytes = link_tx(&line->link, bytes, sizeof(bytes), now_ms(line))) != 0) {
+        line->count.tx += len_bytes;
+        line->io.write(line->io.ctx, bytes, len_bytes);
+    }
+}
+
+/* Bytes that looked like a frame and were none. While a session is up they are noise. */
+static void not_a_frame(void *ctx, const uint8_t *bytes, size_t len_bytes)
+{
+    struct line *line = ctx;
+
+    if (line->mode == LINE_LINK) {
+        line->count.noise += len_bytes;
+        return;
+    }
+    for (size_t i = 0; i < len_bytes; i++)
+        line_byte(line, bytes[i]);
+}
+
+void line_link_init(struct line *line)
+{
+    uint32_t seed = (uint32_t)line->io.clock_us(line->io.ctx) ^ 0x7472706cu;
+
+    link_init(&line->link, LINK_SERVER, seed, line->link_timeout_ms, now_ms(line));
+    line->link.text = not_a_frame;
+    line->link.text_ctx = line;
+}
+
+static void check_events(struct line *line)
+{
+    unsigned events = link_events(&line->link);
+
+    if (events & LINK_EV_OPEN) {
+        line->mode = LINE_LINK;
+        line->held_bytes = 0;
+        line->stalled = false;
+        rsp_rx_init(&line->rx, line->rx_buf, sizeof(line->rx_buf), false);
+        line->in_message = false;
+        line->up.session(line->up.ctx, LINE_LINK);
+        line_flush_backlog(line);
+    } else if (events & (LINK_EV_CLOSED | LINK_EV_LOST) && line->mode == LINE_LINK) {
+        line->mode = LINE_TEXT;
+        rsp_rx_init(&line->rx, line->rx_buf, sizeof(line->rx_buf), false);
+        line->up.session(line->up.ctx, LINE_TEXT);
+    }
+}
+
+static void message_end(struct line *line)
+{
+    line->in_message = false;
+    if (line->rx.length == 1 && line->rx_buf[0] == RSP_BREAK_BYTE) {
+        line->up.break_in(line->up.ctx);
+        return;
+    }
+    switch (rsp_rx_end(&line->rx)) {
+    case RSP_READY:
+        line->up.packet(line->up.ctx, line->rx_buf, line->rx.length);
+        break;
+    case RSP_TOO_LONG:
+        line->up.too_long(line->up.ctx);
+        break;
+    default:
+        line->count.bad++;
+        break;
+    }
+}
+
+/* A message may resume the machine, and one may wait for another: parts are taken one by one. */
+static void receive(struct line *line)
+{
+    struct link_piece piece;
+
+    while (line->mode == LINE_LINK && link_receive(&line->link, &piece)) {
+        bool more = piece.more;
+
+        if (piece.channel == LINK_CONSOLE) {
+            line->up.typed(line->up.ctx, piece.bytes, piece.length);
+            link_release(&line->link);
+            continue;
+        }
+        if (piece.channel != LINK_RSP) {
+            link_release(&line->link);
+            continue;
+        }
+        if (!line->in_message)
+            rsp_rx_begin(&line->rx);
+        line->in_message = true;
+        rsp_rx_data(&line->rx, piece.bytes, piece.length);
+        link_release(&line->link); /* before the handler: it may send, and wait for the window */
+        if (!more)
+            message_end(line);
+    }
+}
+
+bool line_link_byte(struct line *line, uint8_t byte)
+{
+    if (line->mode != LINE_LINK && !line->link.rx_inside &&
+        (byte != LINK_FLAG || (line->mode == LINE_RSP && rsp_rx_inside(&line->rx))))
+        return false;
+    link_rx_byte(&line->link, byte, now_ms(line));
+    line->stalled = false;
+    check_events(line);
+    receive(line);
+    flush(line);
+    return true;
+}
+
+void line_link_tick(struct line *line, uint64_t now_us)
+{
+    (void)now_us;
+    if (line->link.state == LINK_DOWN && !line->link.rx_inside)
+        return;
+    line->link.lost_after_ms = line->link_timeout_ms;
+    link_poll(&line->link, now_ms(line));
+    check_events(line);
+    if (line->mode == LINE_LINK && line->backlog_bytes && link_room(&line->link) > 2)
+        line_flush_backlog(line);
+    flush(line);
+}
+
+/* Takes bytes for the link alone; messages wait in its window until the caller is done. */
+static void listen(struct line *line)
+{
+    for (unsigned i = 0; i < 64; i++) {
+        int byte = line->io.read(line->io.ctx);
+
+        if (byte < 0)
+            break;
+        line->count.rx++;
+        link_rx_byte(&line->link, (uint8_t)byte, now_ms(line));
+        line->stalled = false;
+    }
+    link_poll(&line->link, now_ms(line));
+    flush(line);
+}
+
+/* Sends all, or as much as goes before `limit_ms` pass without progress. Returns the bytes sent. */
+static size_t send_waiting(struct line *line, enum link_channel channel, const uint8_t *bytes,
+                           size_t len_bytes, uint32_t limit_ms)
+{
+    uint32_t since_ms = now_ms(line);
+    size_t sent = 0;
+
+    while (sent < len_bytes && line->link.state == LINK_UP) {
+        size_t took = link_send(&line->link, channel, bytes + sent, len_bytes - sent, false);
+
+        sent += took;
+        flush(line);
+        if (took)
+            since_ms = now_ms(line);
+        else if (line->stalled || now_ms(line) - since_ms > limit_ms)
+            break;
+        else
+            listen(line);
+    }
+    return sent;
+}
+
+void line_link_send(struct line *line, unsigned channel, const void *bytes, size_t len_bytes)
+{
+    size_t sent = send_waiting(line, (enum link_channel)channel, bytes, len_bytes,
+                               NO_PROGRESS_CONSOLE_MS);
+
+    if (sent < len_bytes) {
+        line->backlog_lost += len_bytes - sent;
+        line->stalled = true;
+    }
+}
+
+void line_link_reply(struct line *line, const uint8_t *bytes, size_t len_bytes)
+{
+    uint32_t since_ms = now_ms(line);
+
+    line->stalled = false;
+    if (!len_bytes) { /* the empty reply is a message too */
+        while (line->link.state == LINK_UP && !link_room(&line->link) &&
+               now_ms(line) - since_ms < NO_PROGRESS_REPLY_MS)
+            listen(line);
+        link_send(&line->link, LINK_RSP, bytes, 0, false);
+        flush(line);
+        return;
+    }
+    if (send_waiting(line, LINK_RSP, bytes, len_bytes, NO_PROGRESS_REPLY_MS) < len_bytes)
+        link_close(&line->link); /* half a message would spoil all later ones */
+    flush(line);
+}

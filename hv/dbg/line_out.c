@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Sending: replies, `O` packets, text. One packet is written by one call and nothing is written
+ * between its bytes: text that comes up meanwhile waits in the backlog.
+ */
+#include "dbg/line_impl.h"
+#include "lib/mem.h"
+
+#define O_TEXT_BYTES 400u /* text in one `O` packet */
+
+static void write_out(struct line *line, const uint8_t *bytes, size_t len_bytes)
+{
+    line->count.tx += len_bytes;
+    line->io.write(line->io.ctx, bytes, len_bytes);
+}
+
+static void send_frame(struct line *line, const char *letter, const void *bytes, size_t len_bytes,
+                       bool hex)
+{
+    struct rsp_tx tx;
+
+    line->sending = true;
+    rsp_tx_start(&tx, line->tx_buf, sizeof(line->tx_buf), true);
+    rsp_tx_str(&tx, letter);
+    if (hex)
+        rsp_tx_hex_bytes(&tx, bytes, len_bytes);
+    else
+        rsp_tx_binary(&tx, bytes, len_bytes);
+    line->tx_bytes = rsp_tx_finish(&tx); /* fits: twice PacketSize */
+    if (line->mode == LINE_LINK) {
+        size_t payload_bytes;
+        const uint8_t *payload = rsp_tx_payload(&tx, &payload_bytes);
+
+        line_link_reply(line, payload, payload_bytes);
+    } else {
+        write_out(line, line->tx_buf, line->tx_bytes);
+    }
+    line->sending = false;
+}
+
+void line_reply(struct line *line, const void *bytes, size_t len_bytes)
+{
+    if (line->mode == LINE_TEXT)
+        return;
+    line_flush_batch(line);
+    send_frame(line, "", bytes, len_bytes, false);
+}
+
+void line_output(struct line *line, const char *text, size_t len_bytes)
+{
+    while (len_bytes && line->mode != LINE_TEXT) {
+        size_t part = len_bytes < O_TEXT_BYTES ? len_bytes : O_TEXT_BYTES;
+
+        send_frame(line, "O", text, part, true);
+        text += part;
+        len_bytes -= part;
+    }
+}
+
+/* Text lines end in CR LF, as terminals want them. */
+static void write_text(struct line *line, const uint8_t *bytes, size_t len_bytes)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < len_bytes; i++) {
+        if (bytes[i] != '\n')
+            continue;
+        write_out(line, bytes + start, i - start);
+        write_out(line, (const uint8_t *)"\r\n", 2);
+        start = i + 1;
+    }
+    write_out(line, bytes + start, len_bytes - start);
+}
+
+static void keep(struct line *line, const void *bytes, size_t len_bytes)
+{
+    size_t room = sizeof(line->backlog) - line->backlog_bytes;
+
+    if (len_bytes > room) {
+        line->backlog_lost += len_bytes;
+        return;
+    }
+    memcpy(line->backlog + line->backlog_bytes, bytes, len_bytes);
+    line->backlog_bytes += len_bytes;
+}
+
+void line_flush_backlog(struct line *line)
+{
+    size_t len_bytes = line->backlog_bytes;
+
+    line->backlog_bytes = 0;
+    if (line->mode == LINE_RSP)
+        line_output(line, line->backlog, len_bytes);
+    else if (line->mode == LINE_TEXT)
+        write_text(line, (const uint8_t *)line->backlog, len_bytes);
+    else
+        line_link_send(line, LINK_LOG, line->backlog, len_bytes);
+    if (line->backlog_lost) {
+        static const char lost[] = "tl: log text was lost while the machine stood still\n";
+
+        line->backlog_lost = 0;
+        line_text(line, LINE_LOG, lost, sizeof(lost) - 1);
+    }
+}
+
+void line_flush_batch(struct line *line)
+{
+    size_t len_bytes = line->batch_bytes;
+
+    line->batch_bytes = 0;
+    if (!len_bytes)
+        return;
+    line->batch_us = line->io.clock_us(line->io.ctx);
+    if (line->mode == LINE_TEXT)
+        write_out(line, line->batch, len_bytes);
+    else if (line->mode == LINE_LINK)
+        line_link_send(line, LINK_CONSOLE, line->batch, len_bytes);
+    else if (line->running)
+        send_frame(line, "O", line->batch, len_bytes, true);
+    else
+        keep(line, line->batch, len_bytes);
+}
+
+/* A packet a byte would be nine bytes for one. A byte after a pause goes at once (somebody types and
+ * waits for the echo); of a burst, a line or what comes within a moment goes together. */
+static void batch(struct line *line, const uint8_t *bytes, size_t len_bytes)
+{
+    for (size_t i = 0; i < len_bytes; i++) {
+        line->batch[line->batch_bytes++] = bytes[i];
+        if (bytes[i] == '\n' || line->batch_bytes == sizeof(line->batch) ||
+            line->io.clock_us(line->io.ctx) - line->batch_us > LINE_BATCH_US)
+            line_flush_batch(line);
+    }
+}
+
+void line_text(struct line *line, enum line_channel channel, const void *bytes, size_t len_bytes)
+{
+    if (line->mode == LINE_LINK && channel == LINE_CONSOLE) {
+        batch(line, bytes, len_bytes);
+        return;
+    }
+    if (line->mode == LINE_LINK && !line->sending) {
+        line_link_send(line, LINK_LOG, bytes, len_bytes);
+        return;
+    }
+    if (line->sending || (line->mode == LINE_RSP && !line->running)) {
+        keep(line, bytes, len_bytes);
+        return;
+    }
+    if (line->mode == LINE_TEXT && channel == LINE_CONSOLE)
+        write_out(line, bytes, len_bytes);
+    else if (line->mode == LINE_TEXT)
+        write_text(line, bytes, len_bytes);
+    else if (channel == LINE_CONSOLE)
+        batch(line, bytes, len_bytes);
+    else {
+        line_flush_batch(line);
+        line_output(line, bytes, len_bytes);
+    }
+}
+
+void line_set_running(struct line *line, bool running)
+{
+    if (!running)
+        line_flush_batch(line);
+    line->running = running;
+    if (running)
+        line_flush_backlog(line);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Registers on the wire: rows of regs.def in target byte order. A register that this platform does
+ * not have reads as x digits.
+ */
+#include "dbg/stub_impl.h"
+#include "lib/mem.h"
+
+static unsigned reg_bytes(unsigned regno)
+{
+    return tl_regs[regno].bits / 8u;
+}
+
+void stub_put_reg(struct stub *stub, struct reply *reply, unsigned cpu, unsigned regno)
+{
+    const struct dbg_target *t = stub->target;
+    uint8_t wide[10];
+    uint64_t value;
+
+    if (reg_bytes(regno) == 10) {
+        if (t->reg80_read(t->machine, cpu, regno, wide))
+            reply_str(reply, "xxxxxxxxxxxxxxxxxxxx");
+        else
+            reply_hex(reply, wide, 10);
+        return;
+    }
+    if (t->reg_read(t->machine, cpu, regno, &value)) {
+        for (unsigned i = 0; i < reg_bytes(regno); i++)
+            reply_str(reply, "xx");
+        return;
+    }
+    reply_le(reply, value, reg_bytes(regno));
+}
+
+enum stub_answer packet_g(struct stub *stub, struct args args)
+{
+    if (!args_empty(&args))
+        return stub_syntax(stub);
+    for (unsigned regno = 0; regno < TL_REG_G_COUNT; regno++)
+        stub_put_reg(stub, &stub->reply, stub->cpu, regno);
+    return STUB_REPLY;
+}
+
+/* Takes one register's digits; 0 stored, 1 all x (left alone), -1 bad. */
+static int take(struct args *args, unsigned regno, uint64_t *value)
+{
+    unsigned len = reg_bytes(regno);
+    uint8_t bytes[10];
+    struct args part;
+
+    if (args->end - args->at < (int)(2 * len))
+        return -1;
+    part = (struct args){args->at, args->at + 2 * len};
+    args->at = part.end;
+    if (*part.at == 'x')
+        return 1;
+    if (len > 8 || args_hex_bytes(&part, bytes, len) != (int)len)
+        return -1;
+    *value = 0;
+    for (unsigned i = 0; i < len; i++)
+        *value |= (uint64_t)bytes[i] << 8 * i;
+    return 0;
+}
+
+enum stub_answer packet_G(struct stub *stub, struct args args)
+{
+    const struct dbg_target *t = stub->target;
+    uint64_t values[TL_REG_G_COUNT];
+    bool given[TL_REG_G_COUNT] = {false};
+
+    for (unsigned regno = 0; regno < TL_REG_G_COUNT && !args_empty(&args); regno++) {
+        int rc = take(&args, regno, &values[regno]);
+
+        if (rc < 0)
+            return stub_syntax(stub);
+        given[regno] = rc == 0;
+    }
+    if (!args_empty(&args))
+        return stub_syntax(stub);
+    for (unsigned regno = 0; regno < TL_REG_G_COUNT; regno++) {
+        uint64_t now;
+
+        /* GDB writes all to change one: registers that keep their value are not written. */
+        if (!given[regno] ||
+            (!t->reg_read(t->machine, stub->cpu, regno, &now) && now == values[regno]))
+            continue;
+        if (t->reg_write(t->machine, stub->cpu, regno, values[regno]))
+            return stub_fail(stub, TL_E_bad_value, tl_regs[regno].name);
+        stub->edited = true;
+    }
+    return stub_ok(stub);
+}
+
+enum stub_answer packet_p(struct stub *stub, struct args args)
+{
+    uint64_t regno;
+
+    if (!args_hex(&args, &regno) || !args_empty(&args))
+        return stub_syntax(stub);
+    if (regno >= TL_REG_COUNT)
+        return stub_fail(stub, TL_E_no_register, NULL);
+    stub_put_reg(stub, &stub->reply, stub->cpu, (unsigned)regno);
+    return STUB_REPLY;
+}
+
+enum stub_answer packet_P(struct stub *stub, struct args args)
+{
+    const struct dbg_target *t = stub->target;
+    uint64_t regno, value;
+
+    if (!args_hex(&args, &regno) || !args_char(&args, '='))
+        return stub_syntax(stub);
+    if (regno >= TL_REG_COUNT)
+        return stub_fail(stub, TL_E_no_register, NULL);
+    if (tl_regs[regno].bits == 80)
+        return stub_fail(stub, TL_E_read_only, tl_regs[regno].name);
+    if (take(&args, (unsigned)regno, &value) || !args_empty(&args))
+        return stub_syntax(stub);
+    if (t->reg_write(t->machine, stub->cpu, (unsigned)regno, value)) {
+        uint64_t now;
+
+        if (t->reg_read(t->machine, stub->cpu, (unsigned)regno, &now))
+            return stub_fail(stub, TL_E_no_register, tl_regs[regno].name);
+        return stub_fail(stub, tl_regs[regno].source == TL_SRC_EXIT ? TL_E_read_only : TL_E_bad_value,
+                         tl_regs[regno].name);
+    }
+    stub->edited = true;
+    return stub_ok(stub);
+}
