@@ -162,7 +162,8 @@ $(B)/protocol/%.o: protocol/%.c Makefile | deps
 	$(CC) $(FREE_FLAGS) -I. -I$(B)/gen $(DFLAGS) -c $< -o $@
 
 $(HV_ELF): hv/boot/hv.ld $(HV_OBJS) $(PROTOCOL_OBJS) hv/sources.mk Makefile
-	$(LD) -T $< $(HV_LDFLAGS) -o $@ $(HV_OBJS) $(PROTOCOL_OBJS)
+	$(LD) -T $< $(HV_LDFLAGS) -o $@.new $(HV_OBJS) $(PROTOCOL_OBJS)
+	@mv $@.new $@
 
 $(B)/hv/trapline.asm: $(HV_ELF)
 	@$(OBJDUMP) -d $< > $@
@@ -176,7 +177,8 @@ $(B)/monitor/%.o: monitor/%.c Makefile | deps
 	$(CC) $(HOST_FLAGS) $(DFLAGS) -c $< -o $@
 
 $(B)/trapline: $(MONITOR_OBJS) $(PROTOCOL_OBJS) monitor/sources.mk Makefile
-	$(CC) -no-pie -o $@ $(MONITOR_OBJS) $(PROTOCOL_OBJS) $(HOST_LIBS)
+	$(CC) -no-pie -o $@.new $(MONITOR_OBJS) $(PROTOCOL_OBJS) $(HOST_LIBS)
+	@mv $@.new $@
 
 $(B)/gdbext/trapline/%.py: protocol/%.py.in $(wildcard protocol/*.def) Makefile | deps
 	@mkdir -p $(@D)

@@ -23,6 +23,7 @@ HV = BUILD / "hv" / "trapline.elf"
 TRAPLINE = BUILD / "trapline"
 GUESTS = BUILD / "guests"
 KERNEL = GUESTS / "debian12-cloud" / "vmlinuz"
+KERNEL_FULL = GUESTS / "debian12" / "vmlinuz"
 INITRD = GUESTS / "initrd.gz"
 KERNEL_ARGS = "console=ttyS0 panic=-1"
 
