@@ -5,13 +5,19 @@
  */
 #include "protocol/explain_make.h"
 
-#include <string.h>
-
 #include "protocol/tables.h"
 
 #define EXPLAIN(function, id, text) void explain_##function(struct explain_run *run);
 #include "protocol/explain.def"
 #undef EXPLAIN
+
+/* Do both texts begin with the same `count` characters (or are equal before that)? */
+static bool begins_alike(const char *a, const char *b, unsigned count)
+{
+    for (; count && *a == *b && *a; a++, b++)
+        count--;
+    return !count || *a == *b;
+}
 
 /* What the failed entry looked like, as the person saw it. */
 static void shown(const struct crash_record *r, struct text *t)
@@ -44,7 +50,7 @@ static void add_rule(struct explain_run *run, const struct rule_finding *f, unsi
         text_str(&w.text, "entry ");
         text_dec(&w.text, f->list_entry);
         text_str(&w.text, " is ");
-        if (msr && f->hint && !strncmp(f->hint, msr->manual, 9)) {
+        if (msr && f->hint && begins_with(f->hint, msr->manual)) {
             text_str(&w.text, f->hint);
         } else {
             if (msr)
@@ -56,7 +62,7 @@ static void add_rule(struct explain_run *run, const struct rule_finding *f, unsi
         }
     } else {
         rule_finding_format(f, run->r->state.svm, line, sizeof(line));
-        for (cut = 0; line[cut] && strncmp(line + cut, "; rule:", 7); cut++)
+        for (cut = 0; line[cut] && !begins_alike(line + cut, "; rule:", 7); cut++)
             ;
         line[cut] = 0;
         text_str(&w.text, line);

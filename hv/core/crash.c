@@ -1,86 +1,44 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Renders the crash record line by line through one writer: `key: name=value ...`. It reads state
- * and judges nothing; verdicts are added by the rules (protocol/).
+ * Collects the crash record from the live machine: state only, as it is. protocol/record.h gives it
+ * its text, protocol/explain.h its verdict; both are the host's too.
  */
 #include "core/crash.h"
 
 #include "core/backend.h"
 #include "core/guest_mem.h"
 #include "core/nested.h"
+#include "core/options.h"
 #include "core/ring.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "protocol/explain.h"
 #include "protocol/tables.h"
 
-#define LINE_BYTES     440u /* a log line holds 500 with its prefix */
-#define CODE_BYTES     48u  /* from 16 before RIP */
-#define CODE_BACK      16u
-#define STACK_BYTES    128u
-#define RING_RECORDS   16u
-#define GATE_VECTORS   32u
-#define VMX_CAP_FIRST  0x480u
-#define VMX_CAP_LAST   0x491u
+#define CODE_BACK_BYTES 16u /* code bytes before RIP: the instruction that exited may lie there */
+#define RING_LAST       16u /* the last exits as they come; before them, the last write of each MSR
+                               and control register that is older */
+#define VMX_CAP_FIRST   0x480u
+#define VMX_CAP_LAST    0x492u
 
-/* The line being built. A pair that does not fit starts another line with the same key. */
-struct out {
-    crash_line_fn line;
-    void *context;
-    const char *key;
-    size_t len_bytes, head_bytes;
-    char text[LINE_BYTES + 1];
-};
+/* One record and one explanation: a vCPU that stands still is judged at a time. */
+static struct crash_record record;
+static struct explanation verdict;
 
-static void begin(struct out *out, const char *key)
+/* What crash_hv_fault() remembered for the record. */
+static struct fault_frame fault_frame;
+static const char *fault_why;
+static uint64_t fault_cr2;
+
+void crash_hv_fault(const struct fault_frame *frame, const char *why)
 {
-    out->key = key;
-    out->head_bytes = out->len_bytes = fmt_str(out->text, sizeof out->text, "%s:", key);
-}
-
-static void end(struct out *out)
-{
-    if (out->len_bytes > out->head_bytes)
-        out->line(out->context, out->text, out->len_bytes);
-    out->len_bytes = out->head_bytes;
-}
-
-static __attribute__((format(printf, 2, 3))) void add(struct out *out, const char *format, ...)
-{
-    char pair[LINE_BYTES];
-    size_t len_bytes;
-    va_list args;
-
-    va_start(args, format);
-    len_bytes = fmt_vstr(pair, sizeof pair, format, args);
-    va_end(args);
-    if (len_bytes >= sizeof pair)
-        len_bytes = sizeof pair - 1;
-    if (out->len_bytes + 1 + len_bytes > LINE_BYTES) {
-        const char *key = out->key;
-
-        end(out);
-        begin(out, key);
-    }
-    out->text[out->len_bytes++] = ' ';
-    memcpy(out->text + out->len_bytes, pair, len_bytes + 1);
-    out->len_bytes += len_bytes;
-}
-
-static void add_hex(struct out *out, const char *name, const uint8_t *bytes, size_t len_bytes)
-{
-    static const char digits[] = "0123456789abcdef";
-    char hex[2 * STACK_BYTES + 1];
-    size_t at = 0;
-
-    for (size_t i = 0; i < len_bytes && at + 2 < sizeof hex; i++) {
-        hex[at++] = digits[bytes[i] >> 4];
-        hex[at++] = digits[bytes[i] & 15];
-    }
-    hex[at] = 0;
-    add(out, "%s=%s", name, hex);
+    if (frame)
+        fault_frame = *frame;
+    fault_why = why;
+    fault_cr2 = read_cr2();
 }
 
 static enum tl_vendor vendor(void)
@@ -88,256 +46,322 @@ static enum tl_vendor vendor(void)
     return hv_backend == &vmx_backend ? TL_VMX : TL_SVM;
 }
 
-static void render_exit(struct out *out, struct vcpu *vcpu)
+static enum record_why why_of(const struct vcpu *vcpu)
+{
+    if (fault_why)
+        return RECORD_HV_FAULT;
+    if (!vcpu->dead)
+        return RECORD_LIVE;
+    if (vcpu->exit.kind == HV_EXIT_TRIPLE_FAULT)
+        return RECORD_TRIPLE_FAULT;
+    return vcpu->exit.kind == HV_EXIT_ENTRY_FAILURE ? RECORD_ENTRY_FAILURE : RECORD_UNHANDLED;
+}
+
+static void collect_exit(struct vcpu *vcpu)
 {
     const struct hv_exit *exit = &vcpu->exit;
-    const struct tl_reason *reason = tl_reason(vendor(), exit->raw_reason);
+    const struct ring_record *last = vcpu->ring ? ring_last(vcpu, 0) : NULL;
 
-    begin(out, "record");
-    add(out, "version=1");
-    end(out);
-    begin(out, "why");
-    add(out, "text=\"%s\"", vcpu->dead_why ? vcpu->dead_why : "stopped by request");
-    end(out);
-    begin(out, "exit");
-    add(out, "vendor=%s", hv_caps.vendor);
-    add(out, "kind=%s", tl_kind_word(exit->kind));
-    add(out, "reason=%#lx", (unsigned long)exit->raw_reason);
-    add(out, "name=%s", reason ? reason->name : "?");
-    add(out, "info0=%#lx", (unsigned long)exit->raw_info[0]);
-    add(out, "info1=%#lx", (unsigned long)exit->raw_info[1]);
-    add(out, "len=%u", exit->instr_len_bytes);
-    add(out, "count=%lu", (unsigned long)vcpu->exit_count);
-    if (exit->kind == HV_EXIT_ENTRY_FAILURE) {
-        add(out, "entry_reason=%#x", exit->entry.reason);
-        add(out, "instr_error=%u", exit->entry.instr_error);
+    record.exit = (struct record_exit){
+        .kind = (uint8_t)exit->kind,
+        .reason = exit->raw_reason,
+        .info1 = exit->raw_info[0],
+        .info2 = exit->raw_info[1],
+        .len_bytes = exit->instr_len_bytes,
+        .event = ring_pack_event(&exit->event),
+        .value = last ? last->value : 0,
+    };
+    record.exit_count = vcpu->exit_count;
+    if (exit->kind == HV_EXIT_ENTRY_FAILURE)
+        record.exit.instr_error = exit->entry.instr_error;
+    if (exit->kind == HV_EXIT_RDMSR || exit->kind == HV_EXIT_WRMSR)
+        record.exit.index = exit->msr.index;
+    if (exit->kind >= HV_EXIT_CR0_WRITE && exit->kind <= HV_EXIT_CR8_READ) {
+        record.exit.index = exit->cr.index;
+        record.exit.old = exit->cr.old;
     }
-    add(out, "event=%#lx", (unsigned long)ring_pack_event(&exit->event));
-    add(out, "inject=%#lx", (unsigned long)ring_pack_event(&vcpu->inject));
-    end(out);
-    begin(out, "caps");
-    add(out, "platform=%s maxphyaddr=%u nested_1g=%u nrip=%u mtf=%u efer_in_area=%u",
-        hv_caps.platform, hv_caps.maxphyaddr_bits, hv_caps.nested_1g, hv_caps.nrip, hv_caps.mtf,
-        hv_caps.efer_in_area);
-    end(out);
 }
 
-static void render_registers(struct out *out, struct vcpu *vcpu)
+static void collect_registers(struct vcpu *vcpu)
 {
-    static const char *const gprs[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
-    static const char *const segments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
-
-    begin(out, "regs");
-    for (unsigned i = 0; i < 16; i++)
-        add(out, "%s=%#lx", gprs[i], (unsigned long)vcpu->regs.by_index[i]);
-    add(out, "rip=%#lx", (unsigned long)vcpu->regs.rip);
-    add(out, "rflags=%#lx", (unsigned long)vcpu->regs.rflags);
-    end(out);
-    begin(out, "real"); /* what the CPU holds */
-    add(out, "cr0=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_CR0));
-    add(out, "cr2=%#lx", (unsigned long)vcpu->cr2);
-    add(out, "cr3=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_CR3));
-    add(out, "cr4=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_CR4));
-    add(out, "efer=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_EFER));
-    end(out);
-    begin(out, "wrote"); /* what the guest asked for, and reads back */
-    add(out, "cr0=%#lx", (unsigned long)vcpu->cr0_wrote);
-    add(out, "cr4=%#lx", (unsigned long)vcpu->cr4_wrote);
-    add(out, "efer=%#lx", (unsigned long)vcpu->efer_wrote);
-    add(out, "xcr0=%#lx", (unsigned long)vcpu->xcr0);
-    end(out);
-    begin(out, "debug");
-    for (unsigned i = 0; i < 4; i++)
-        add(out, "dr%u=%#lx", i, (unsigned long)vcpu->dr[i]);
-    add(out, "dr6=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_DR6));
-    add(out, "dr7=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_DR7));
-    end(out);
+    record.regs_present = true;
+    memcpy(record.gpr, vcpu->regs.by_index, sizeof record.gpr);
+    record.rip = vcpu->regs.rip;
+    record.rflags = vcpu->regs.rflags;
     for (unsigned i = 0; i < HV_SEG_COUNT; i++) {
-        struct hv_segment seg = hv_backend->get_segment(vcpu, (enum hv_seg)i);
+        struct hv_segment seg = hv_backend->get_segment(vcpu, i);
 
-        begin(out, "seg");
-        add(out, "name=%s selector=%#x base=%#lx limit=%#x rights=%#x", segments[i], seg.selector,
-            (unsigned long)seg.base, seg.limit, seg.rights);
-        end(out);
+        record.segment[i] =
+            (struct record_segment){seg.selector, seg.limit, seg.rights, seg.base};
     }
-    begin(out, "tables");
-    add(out, "gdtr_base=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_GDTR_BASE));
-    add(out, "gdtr_limit=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_GDTR_LIMIT));
-    add(out, "idtr_base=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_IDTR_BASE));
-    add(out, "idtr_limit=%#lx", (unsigned long)hv_backend->get(vcpu, HV_ST_IDTR_LIMIT));
-    end(out);
+    record.gdtr_base = hv_backend->get(vcpu, HV_ST_GDTR_BASE);
+    record.gdtr_limit = (uint32_t)hv_backend->get(vcpu, HV_ST_GDTR_LIMIT);
+    record.idtr_base = hv_backend->get(vcpu, HV_ST_IDTR_BASE);
+    record.idtr_limit = (uint32_t)hv_backend->get(vcpu, HV_ST_IDTR_LIMIT);
+    record.cr0_real = hv_backend->get(vcpu, HV_ST_CR0);
+    record.cr4_real = hv_backend->get(vcpu, HV_ST_CR4);
+    record.efer_real = hv_backend->get(vcpu, HV_ST_EFER);
+    record.cr0_wrote = record.cr0_read = vcpu->cr0_wrote;
+    record.cr4_wrote = record.cr4_read = vcpu->cr4_wrote;
+    record.efer_wrote = record.efer_read = vcpu->efer_wrote;
+    record.cr2 = vcpu->cr2;
+    record.cr3 = hv_backend->get(vcpu, HV_ST_CR3);
+    record.xcr0 = vcpu->xcr0;
+    record.hw_efer = rdmsr(MSR_efer);
 }
 
-static void render_fields(struct out *out, struct vcpu *vcpu)
+static void collect_list(struct snapshot_list *list, const struct hv_msr_entry *entries, int count)
 {
+    list->present = true;
+    list->count = (uint16_t)(count < (int)SNAPSHOT_LIST_MAX ? count : (int)SNAPSHOT_LIST_MAX);
+    for (unsigned i = 0; i < list->count; i++)
+        list->entries[i] =
+            (struct snapshot_msr){entries[i].index, entries[i].reserved, entries[i].value};
+}
+
+/* A list in our own memory, found by the VMCS fields that name it: what the CPU will really load. */
+static void collect_list_at(struct snapshot_list *list, uint16_t addr_row, uint16_t count_row)
+{
+    const struct snapshot *s = &record.state;
+    uint64_t addr_hpa = s->field[addr_row], count = s->field[count_row];
+
+    if (!snapshot_has(s, addr_row) || !snapshot_has(s, count_row) || count > SNAPSHOT_LIST_MAX ||
+        addr_hpa < hv_range.base_hpa || addr_hpa >= hv_range.base_hpa + hv_range.size_bytes - 4096)
+        return;
+    collect_list(list, phys_to_virt(addr_hpa), (int)count);
+}
+
+static void collect_state(struct vcpu *vcpu)
+{
+    struct snapshot *s = &record.state;
     unsigned count;
     const struct tl_field *fields = tl_fields(vendor(), &count);
+    struct hv_msr_entry entries[HV_MSR_AREA_MAX];
     uint64_t value;
 
-    begin(out, vendor() == TL_VMX ? "vmcs" : "vmcb");
+    s->maxphyaddr_bits = hv_caps.maxphyaddr_bits;
+    s->linear_bits = 48;
+    s->host_mode_known = s->host_long_mode = true; /* we are always 64-bit */
     for (unsigned i = 0; i < count; i++)
         if (hv_backend->field_read(vcpu, fields[i].number, &value) == 0)
-            add(out, "%s=%#lx", fields[i].name, (unsigned long)value);
-    end(out);
-}
+            snapshot_set(s, (uint16_t)i, value);
+    if (vendor() == TL_SVM) {
+        int entry_count = hv_backend->msr_area(vcpu, entries, HV_MSR_AREA_MAX);
 
-static void render_msrs(struct out *out, struct vcpu *vcpu)
-{
-    struct hv_msr_entry entries[HV_MSR_AREA_MAX];
-    int count = hv_backend->msr_area(vcpu, entries, HV_MSR_AREA_MAX);
-    uint64_t value;
-
-    begin(out, "msr-area");
-    for (int i = 0; i < count; i++) {
-        const struct tl_msr_row *row = tl_msr_by_index(entries[i].index);
-
-        add(out, "%u:%#x=%#lx", (unsigned)i + 1, entries[i].index, (unsigned long)entries[i].value);
-        if (row)
-            add(out, "%u:name=%s", (unsigned)i + 1, row->name);
+        collect_list(&s->entry_load, entries, entry_count);
+        return;
     }
-    end(out);
-    begin(out, "cap-msr");
-    for (uint32_t index = VMX_CAP_FIRST; vendor() == TL_VMX && index <= VMX_CAP_LAST; index++)
+    collect_list_at(&s->entry_load, VMCS_ROW_entry_msr_load_addr, VMCS_ROW_entry_msr_load_count);
+    collect_list_at(&s->exit_store, VMCS_ROW_exit_msr_store_addr, VMCS_ROW_exit_msr_store_count);
+    collect_list_at(&s->exit_load, VMCS_ROW_exit_msr_load_addr, VMCS_ROW_exit_msr_load_count);
+    for (uint32_t index = VMX_CAP_FIRST; index <= VMX_CAP_LAST; index++)
         if (rdmsr_safe(index, &value) == 0)
-            add(out, "%#x=%#lx", index, (unsigned long)value);
-    end(out);
+            snapshot_set_cap(s, index, value);
 }
 
-static void render_memory(struct out *out, struct vcpu *vcpu)
+static void collect_memory(struct vcpu *vcpu)
 {
-    uint8_t bytes[STACK_BYTES];
-    uint64_t code_gva = guest_segment_base(vcpu, HV_CS) + vcpu->regs.rip;
-    uint64_t stack_gva = guest_segment_base(vcpu, HV_SS) + vcpu->regs.rsp;
-    uint64_t from_gva = code_gva - CODE_BACK;
-    size_t got;
+    uint64_t rip_gva = guest_segment_base(vcpu, HV_CS) + vcpu->regs.rip;
 
-    begin(out, "code");
-    got = guest_read_gva(vcpu, from_gva, bytes, CODE_BYTES);
-    if (got <= CODE_BACK) { /* the page before is not there: begin at RIP */
-        from_gva = code_gva;
-        got = guest_read_gva(vcpu, from_gva, bytes, CODE_BYTES - CODE_BACK);
+    record.code_gva = rip_gva - CODE_BACK_BYTES;
+    record.code_bytes =
+        (uint8_t)guest_read_gva(vcpu, record.code_gva, record.code, RECORD_CODE_BYTES);
+    if (record.code_bytes <= CODE_BACK_BYTES) { /* the page before is not there: begin at RIP */
+        record.code_gva = rip_gva;
+        record.code_bytes =
+            (uint8_t)guest_read_gva(vcpu, rip_gva, record.code, RECORD_CODE_BYTES);
     }
-    add(out, "rip_gva=%#lx from_gva=%#lx", (unsigned long)code_gva, (unsigned long)from_gva);
-    add_hex(out, "bytes", bytes, got);
-    end(out);
-    begin(out, "stack");
-    got = guest_read_gva(vcpu, stack_gva, bytes, STACK_BYTES);
-    add(out, "gva=%#lx", (unsigned long)stack_gva);
-    add_hex(out, "bytes", bytes, got);
-    end(out);
+    record.stack_gva = guest_segment_base(vcpu, HV_SS) + vcpu->regs.rsp;
+    record.stack_bytes =
+        (uint8_t)guest_read_gva(vcpu, record.stack_gva, record.stack, RECORD_STACK_BYTES);
 }
 
-static void render_nested(struct out *out, const char *of, uint64_t gpa)
+static void collect_nested(uint64_t gpa)
 {
     struct nested_path path = nested_walk(gpa);
 
-    begin(out, "nested");
-    add(out, "of=%s gpa=%#lx present=%u rights=%u type=%u page=%#lx", of, (unsigned long)gpa,
-        path.present, path.rights, path.memory_type, (unsigned long)path.page_bytes);
-    for (unsigned i = 0; i < path.level_count; i++)
-        add(out, "level%u_at=%#lx level%u=%#lx", path.level[i].level,
-            (unsigned long)path.level[i].entry_hpa, path.level[i].level,
-            (unsigned long)path.level[i].entry);
-    end(out);
+    for (unsigned i = 0; i < path.level_count && record.walk_count < RECORD_WALK_MAX; i++)
+        record.walk[record.walk_count++] = (struct record_level){
+            path.level[i].level, true, path.level[i].entry_hpa, path.level[i].entry};
+    if (record.walk_result == RECORD_WALK_OK && !(path.rights & HV_EXEC))
+        record.walk_result = RECORD_WALK_NO_RAM;
 }
 
-static void render_walk(struct out *out, struct vcpu *vcpu, const char *of, uint64_t gva)
+/* RIP through the guest's tables, then the nested map; for a nested exit the address that exited. */
+static void collect_walk(struct vcpu *vcpu)
 {
-    static const char *const results[] = {"ok", "not-present", "reserved", "non-canonical",
-                                          "bad-table"};
-    static const char *const modes[] = {"none", "32-bit", "pae", "4-level", "5-level"};
-    struct guest_walk walk = guest_translate(vcpu, gva);
+    static const enum record_walk results[] = {
+        [WALK_OK] = RECORD_WALK_OK,
+        [WALK_NOT_PRESENT] = RECORD_WALK_NOT_PRESENT,
+        [WALK_RESERVED] = RECORD_WALK_RESERVED,
+        [WALK_NON_CANONICAL] = RECORD_WALK_NON_CANONICAL,
+        [WALK_BAD_TABLE] = RECORD_WALK_NO_RAM,
+    };
+    struct guest_walk walk =
+        guest_translate(vcpu, guest_segment_base(vcpu, HV_CS) + vcpu->regs.rip);
+    bool nested_exit =
+        vcpu->exit.kind == HV_EXIT_NESTED_PAGE || vcpu->exit.kind == HV_EXIT_NESTED_MISCONFIG;
 
-    begin(out, "walk");
-    add(out, "of=%s gva=%#lx paging=%s result=%s", of, (unsigned long)gva, modes[walk.paging],
-        results[walk.result]);
-    if (walk.result == WALK_OK)
-        add(out, "gpa=%#lx page=%#lx writable=%u user=%u execute=%u", (unsigned long)walk.gpa,
-            (unsigned long)walk.page_bytes, walk.writable, walk.user, walk.execute);
+    record.walk_gva = walk.gva;
+    record.walk_result = results[walk.result];
+    record.walk_gpa = walk.gpa;
     for (unsigned i = 0; i < walk.level_count; i++)
-        add(out, "%s_at=%#lx %s=%#lx", walk_level_name(walk.level[i].level),
-            (unsigned long)walk.level[i].entry_gpa, walk_level_name(walk.level[i].level),
-            (unsigned long)walk.level[i].entry);
-    end(out);
-    if (walk.result == WALK_OK)
-        render_nested(out, of, walk.gpa);
+        record.walk[record.walk_count++] = (struct record_level){
+            walk.level[i].level, false, walk.level[i].entry_gpa, walk.level[i].entry};
+    if (walk.result == WALK_OK && !walk.execute)
+        record.walk_result = RECORD_WALK_NO_EXEC;
+    if (nested_exit)
+        collect_nested(vcpu->exit.nested.gpa);
+    else if (walk.result == WALK_OK)
+        collect_nested(walk.gpa);
+    if (walk.paging == GUEST_PAGING_PAE)
+        record.pdptes_present =
+            guest_read_gpa(record.cr3 & 0xffffffe0, record.pdpte_memory,
+                           sizeof record.pdpte_memory) == sizeof record.pdpte_memory;
 }
 
-/* Can the guest's IDT deliver an exception at all? Gates of the 32 exceptions, present ones only. */
-static void render_idt(struct out *out, struct vcpu *vcpu)
+/* The gates that decide whether the guest could have taken its fault. */
+static void collect_gates(struct vcpu *vcpu)
 {
-    uint64_t base = hv_backend->get(vcpu, HV_ST_IDTR_BASE);
-    uint64_t limit = hv_backend->get(vcpu, HV_ST_IDTR_LIMIT);
-    bool real = !(vcpu->cr0_wrote & CR0_PE);
-    unsigned gate_bytes = real ? 4 : vcpu_long_mode(vcpu) ? 16 : 8, present = 0, unreadable = 0;
+    static const uint8_t vectors[] = {1, X86_UD, X86_DF, 10, 11, 12, X86_GP, X86_PF};
+    unsigned gate_bytes = !(record.cr0_real & CR0_PE) ? 4 : vcpu_long_mode(vcpu) ? 16 : 8;
 
-    begin(out, "idt");
-    add(out, "base=%#lx limit=%#lx gate_bytes=%u", (unsigned long)base, (unsigned long)limit,
-        gate_bytes);
-    for (unsigned vector = 0; vector < GATE_VECTORS; vector++) {
-        uint8_t gate[16] = {0};
+    for (unsigned i = 0; i < RECORD_GATES_MAX; i++) {
+        struct record_gate *gate = &record.gate[record.gate_count];
+        uint64_t words[2] = {0, 0};
 
-        if ((vector + 1) * gate_bytes - 1 > limit)
-            break;
-        if (guest_read_gva(vcpu, base + vector * gate_bytes, gate, gate_bytes) != gate_bytes) {
-            unreadable++;
+        if ((vectors[i] + 1u) * gate_bytes - 1 > record.idtr_limit)
             continue;
-        }
-        if (!real && !(gate[5] & 0x80))
-            continue;
-        present++;
-        add_hex(out, vector == X86_DF   ? "gate8"
-                     : vector == X86_GP ? "gate13"
-                     : vector == X86_PF ? "gate14"
-                     : vector == X86_UD ? "gate6"
-                                        : "gate",
-                gate, gate_bytes);
+        gate->vector = vectors[i];
+        gate->readable = guest_read_gva(vcpu, record.idtr_base + vectors[i] * gate_bytes, words,
+                                        gate_bytes) == gate_bytes;
+        gate->low = words[0];
+        gate->high = words[1];
+        record.gate_count++;
     }
-    add(out, "present=%u unreadable=%u", present, unreadable);
-    end(out);
 }
 
-static void render_ring(struct out *out, struct vcpu *vcpu)
+static void add_ring(const struct ring_record *r)
 {
-    for (uint64_t back = RING_RECORDS; back-- > 0;) {
-        const struct ring_record *r = ring_last(vcpu, back);
+    record.ring[record.ring_count++] = (struct record_ring){
+        .number = r->number, .tsc = r->tsc, .reason = r->raw_reason, .info1 = r->raw_info[0],
+        .info2 = r->raw_info[1], .kind = r->kind, .cs = r->cs, .rip = r->rip, .rsp = r->rsp,
+        .rflags = r->rflags, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
+        .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rbx = r->rbx, .value = r->value,
+        .event = r->event, .inject = r->inject, .changed = r->changed, .cycles = r->cycles,
+    };
+}
 
-        if (!r)
-            continue;
-        begin(out, "ring");
-        add(out,
-            "n=%lu kind=%s reason=%#x info0=%#lx info1=%#lx cs=%#x rip=%#lx rsp=%#lx cr0=%#lx "
-            "cr3=%#lx cr4=%#lx efer=%#lx",
-            (unsigned long)r->number, tl_kind_word(r->kind), r->raw_reason,
-            (unsigned long)r->raw_info[0], (unsigned long)r->raw_info[1], r->cs,
-            (unsigned long)r->rip, (unsigned long)r->rsp, (unsigned long)r->cr0,
-            (unsigned long)r->cr3, (unsigned long)r->cr4, (unsigned long)r->efer);
-        add(out,
-            "rflags=%#lx rax=%#lx rcx=%#lx rdx=%#lx rbx=%#lx value=%#lx event=%#lx inject=%#lx "
-            "changed=%#x cycles=%u",
-            (unsigned long)r->rflags, (unsigned long)r->rax, (unsigned long)r->rcx,
-            (unsigned long)r->rdx, (unsigned long)r->rbx, (unsigned long)r->value,
-            (unsigned long)r->event, (unsigned long)r->inject, r->changed, r->cycles);
-        end(out);
+/* Exits that explain later state, even if they are long ago. */
+static bool worth_keeping(const struct ring_record *r)
+{
+    switch (r->kind) {
+    case HV_EXIT_CR0_WRITE:
+    case HV_EXIT_CR3_WRITE:
+    case HV_EXIT_CR4_WRITE:
+        return true;
+    case HV_EXIT_RDMSR:
+    case HV_EXIT_WRMSR:
+        return (uint32_t)r->rcx == MSR_efer || (uint32_t)r->rcx == MSR_gs_base ||
+               (uint32_t)r->rcx == MSR_fs_base;
+    case HV_EXIT_CPUID:
+        return (uint32_t)r->rax == 1;
+    default:
+        return r->event >> 31 & 1; /* interrupted a delivery */
     }
+}
+
+static bool same_topic(const struct ring_record *a, const struct ring_record *b)
+{
+    bool msr = a->kind == HV_EXIT_RDMSR || a->kind == HV_EXIT_WRMSR;
+
+    return a->kind == b->kind && (!msr || (uint32_t)a->rcx == (uint32_t)b->rcx);
+}
+
+/* The last RING_LAST exits, and before them the newest older one of each topic worth keeping. */
+static void collect_ring(struct vcpu *vcpu)
+{
+    const struct ring_record *kept[RECORD_RING_MAX - RING_LAST];
+    const struct ring_record *r;
+    unsigned kept_count = 0;
+
+    if (!vcpu->ring)
+        return;
+    for (uint64_t back = RING_LAST;
+         kept_count < RECORD_RING_MAX - RING_LAST && (r = ring_last(vcpu, back)); back++) {
+        bool known = !worth_keeping(r);
+
+        for (unsigned i = 0; i < kept_count && !known; i++)
+            known = same_topic(r, kept[i]);
+        if (!known)
+            kept[kept_count++] = r;
+    }
+    while (kept_count)
+        add_ring(kept[--kept_count]);
+    for (uint64_t back = RING_LAST; back-- > 0;)
+        if ((r = ring_last(vcpu, back)))
+            add_ring(r);
+}
+
+static void copy_words(char *to, size_t cap_bytes, const char *from)
+{
+    fmt_str(to, cap_bytes, "%s", from ? from : "");
+}
+
+static void collect_fault(void)
+{
+    if (!fault_why)
+        return;
+    record.fault_vector = (uint8_t)fault_frame.vector;
+    record.fault_error = fault_frame.error_code;
+    record.fault_rip = fault_frame.rip;
+    record.fault_cr2 = fault_cr2;
+    copy_words(record.fault_text, sizeof record.fault_text, fault_why);
+}
+
+static void collect(struct vcpu *vcpu)
+{
+    record_clear(&record, vendor() == TL_SVM);
+    record.why = why_of(vcpu);
+    record.efer_in_area = hv_caps.efer_in_area;
+    copy_words(record.platform, sizeof record.platform, hv_caps.platform);
+    copy_words(record.why_text, sizeof record.why_text,
+               vcpu->dead_why ? vcpu->dead_why : "stopped by request");
+    collect_exit(vcpu);
+    collect_registers(vcpu);
+    collect_state(vcpu);
+    collect_memory(vcpu);
+    collect_walk(vcpu);
+    collect_gates(vcpu);
+    collect_ring(vcpu);
+    collect_fault();
+    explain(&record, &verdict);
+    for (unsigned i = 0; i < 2 && i < verdict.count; i++)
+        fmt_str(record.verdict[i], sizeof record.verdict[i], "%s (%s)", verdict.item[i].text,
+                explain_certainty_text(verdict.item[i].certainty));
+}
+
+struct to_line {
+    crash_line_fn line;
+    void *context;
+};
+
+static void render_line(void *ctx, const char *text)
+{
+    struct to_line *to = ctx;
+    size_t len_bytes = 0;
+
+    while (text[len_bytes])
+        len_bytes++;
+    to->line(to->context, text, len_bytes);
 }
 
 void crash_render(struct vcpu *vcpu, crash_line_fn line, void *context)
 {
-    struct out out = {.line = line, .context = context};
+    struct to_line to = {line, context};
 
-    render_exit(&out, vcpu);
-    render_registers(&out, vcpu);
-    render_fields(&out, vcpu);
-    render_msrs(&out, vcpu);
-    render_memory(&out, vcpu);
-    render_walk(&out, vcpu, "rip", guest_segment_base(vcpu, HV_CS) + vcpu->regs.rip);
-    render_walk(&out, vcpu, "rsp", guest_segment_base(vcpu, HV_SS) + vcpu->regs.rsp);
-    if (vcpu->exit.kind == HV_EXIT_NESTED_PAGE || vcpu->exit.kind == HV_EXIT_NESTED_MISCONFIG)
-        render_nested(&out, "exit", vcpu->exit.nested.gpa);
-    render_idt(&out, vcpu);
-    render_ring(&out, vcpu);
+    collect(vcpu);
+    record_write(&record, render_line, &to);
 }
 
 static void print_line(void *context, const char *line, size_t len_bytes)
@@ -350,7 +374,7 @@ static void print_line(void *context, const char *line, size_t len_bytes)
 void crash_print(struct vcpu *vcpu)
 {
     log_error("guest stopped for ever: %s", vcpu->dead_why ? vcpu->dead_why : "by request");
-    log_error("crash begin");
     crash_render(vcpu, print_line, NULL);
-    log_error("crash end");
+    for (unsigned i = 0; i < verdict.count && i < 3; i++)
+        log_error("%s: %s", i ? "also" : "why", verdict.item[i].text);
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/vcpu.h"
+#include "cpu/cpu.h"
 
 /* Called for each whole line, without a line feed. */
 typedef void (*crash_line_fn)(void *context, const char *line, size_t len_bytes);
@@ -15,3 +16,7 @@ void crash_render(struct vcpu *vcpu, crash_line_fn line, void *context);
 
 /* Prints it as log lines, between `crash begin` and `crash end`. */
 void crash_print(struct vcpu *vcpu);
+
+/* A fault or failed assertion of the hypervisor itself: later records are about it. frame may be NULL
+ * (an assertion has none). */
+void crash_hv_fault(const struct fault_frame *frame, const char *why);

@@ -187,8 +187,8 @@ static void hv_faulted(const struct fault_frame *frame, const char *why)
 {
     struct vcpu *vcpu = this_cpu()->vcpu;
 
-    (void)frame;
     if (vcpu && vcpu->ring && this_cpu()->fault_depth <= 1) {
+        crash_hv_fault(frame, why);
         vcpu_dead(vcpu, why);
         if (!hv_debug.attached || !hv_debug.attached())
             crash_print(vcpu);

@@ -19,7 +19,8 @@ struct ring_record {
     uint64_t rip, rsp, rflags;
     uint64_t cr0, cr3, cr4, efer; /* cr0, cr4, efer: as the guest last wrote them */
     uint64_t rax, rcx, rdx, rbx;
-    uint64_t value;     /* the exit's own: new CR value, MSR value, OUT value, gpa */
+    uint64_t value;     /* the exit's own: new CR value, MSR value (RDMSR: what the guest got), OUT
+                         * value, gpa; CPUID: ECX that the guest got */
     uint64_t event;     /* event whose delivery the exit interrupted, ring_pack_event() */
     uint64_t inject;    /* event injected at the next entry */
     uint32_t changed;   /* HV_CHANGED_* of the handler */
@@ -45,6 +46,10 @@ const char *ring_init(struct vcpu *vcpu, uint32_t records);
 /* At the exit, after decoding; and when the verdict is known. */
 void ring_begin(struct vcpu *vcpu);
 void ring_end(struct vcpu *vcpu, enum hv_verdict verdict);
+
+/* The whole record of a hot exit whose handler changes general registers only: no RDX, no RBX, no
+ * cycles. */
+void ring_fast(struct vcpu *vcpu, enum hv_exit_kind kind, uint32_t raw_reason);
 
 /* The record `back` exits before the last one (0: the last), or NULL. */
 const struct ring_record *ring_last(const struct vcpu *vcpu, uint64_t back);
