@@ -5,7 +5,9 @@
  * names us. The most frequent exit of many guests: no read of vendor state.
  */
 #include "core/backend.h"
+#include "core/exit_fast.h"
 #include "core/exit_handlers.h"
+#include "core/ring.h"
 #include "core/seeded.h"
 #include "cpu/x86.h"
 
@@ -55,7 +57,7 @@ static void filter_features7(struct vcpu *vcpu, struct cpuid_regs *r)
 }
 
 /* What the guest is told for a leaf; also for `audit cpuid`. */
-static struct cpuid_regs guest_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+static inline struct cpuid_regs guest_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r = cpuid(leaf, subleaf);
 
@@ -94,7 +96,7 @@ static struct cpuid_regs guest_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t 
     return r;
 }
 
-enum hv_verdict exit_cpuid(struct vcpu *vcpu)
+static void perform(struct vcpu *vcpu)
 {
     struct guest_regs *regs = &vcpu->regs;
     struct cpuid_regs r = guest_cpuid(vcpu, (uint32_t)regs->rax, (uint32_t)regs->rcx);
@@ -103,6 +105,17 @@ enum hv_verdict exit_cpuid(struct vcpu *vcpu)
     regs->rbx = r.ebx;
     regs->rcx = r.ecx;
     regs->rdx = r.edx;
+}
+
+void exit_fast_cpuid(struct vcpu *vcpu, uint32_t raw_reason)
+{
+    ring_fast(vcpu, HV_EXIT_CPUID, raw_reason);
+    perform(vcpu);
+}
+
+enum hv_verdict exit_cpuid(struct vcpu *vcpu)
+{
+    perform(vcpu);
     vcpu->changed |= HV_CHANGED_GPR;
     return exit_done(vcpu);
 }

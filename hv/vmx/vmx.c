@@ -5,6 +5,7 @@
  */
 #include "vmx/vmx.h"
 
+#include "core/exit_fast.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
@@ -18,6 +19,7 @@
 #define CPUID_EXT1_EDX_RDTSCP  (1u << 27)
 #define VMX_MEMORY_TYPE_WB     6
 #define REASON_EXCEPTION_NMI   0
+#define REASON_CPUID           10 /* in vmx_entry.S too */
 #define REASON_TIMER           52
 
 /* Offsets that vmx_entry.S uses. */
@@ -27,7 +29,7 @@ _Static_assert(offsetof(struct guest_regs, rbp) == 40 && offsetof(struct guest_r
                    offsetof(struct guest_regs, rflags) == 136 && offsetof(struct vcpu, regs) == 0,
                "struct guest_regs in vmx_entry.S");
 _Static_assert(VMCS_host_rsp == 0x6c14 && VMCS_guest_rsp == 0x681c && VMCS_guest_rip == 0x681e &&
-                   VMCS_guest_rflags == 0x6820,
+                   VMCS_guest_rflags == 0x6820 && VMCS_exit_reason == 0x4402,
                "fields in vmx_entry.S");
 
 struct vmx_caps vmx_caps;
@@ -327,6 +329,32 @@ static void __attribute__((noinline, cold)) entry_failed(struct vcpu *vcpu, int 
 
     vmx_decode_vmfail(vcpu, status == VMFAIL_VALID ? vmread(vmcs_vm_instruction_error) : 0);
     after_exit(vcpu);
+}
+
+/*
+ * CPUID in one short trip, called by vmx_entry.S between exit and entry. False, with nothing
+ * changed: the exit takes the long road (something is armed, a trap is owed, RIP may wrap).
+ */
+bool vmx_fast_cpuid(struct vcpu *vcpu);
+bool vmx_fast_cpuid(struct vcpu *vcpu)
+{
+    uint64_t rip, next_rip;
+
+    if (!exit_fast_possible(vcpu) || vmx_of(vcpu)->attention ||
+        vmread(vmcs_guest_interruptibility))
+        return false;
+    vcpu->regs.rflags = vmread(vmcs_guest_rflags);
+    rip = vmread(vmcs_guest_rip);
+    next_rip = rip + vmread(vmcs_exit_instr_len);
+    if (vcpu->regs.rflags & (RFLAGS_TF | RFLAGS_RF) || (rip ^ next_rip) >> 16)
+        return false;
+    vcpu->regs.rip = rip;
+    vcpu->regs.rsp = vmread(vmcs_guest_rsp);
+    vcpu->exit.cs_selector = vmread(vmcs_guest_cs_selector);
+    vcpu->exit.cr3 = vmread(vmcs_guest_cr3);
+    exit_fast_cpuid(vcpu, REASON_CPUID);
+    vmwrite(vmcs_guest_rip, next_rip);
+    return true;
 }
 
 static void vmx_run(struct vcpu *vcpu)

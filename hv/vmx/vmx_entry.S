@@ -31,6 +31,10 @@
 #define GUEST_RSP    0x681c
 #define GUEST_RIP    0x681e
 #define GUEST_RFLAGS 0x6820
+#define EXIT_REASON  0x4402
+
+/* Row of protocol/exit_reasons.def. */
+#define REASON_CPUID 10
 
         .text
 
@@ -90,21 +94,26 @@ vmx_enter:
 vmx_exit_landing:                       /* host RIP; RSP as it was at the VMWRITE above */
         pushq   %rdi
         movq    8(%rsp), %rdi
-        movq    %rax, RAX(%rdi)
+        movq    %rax, RAX(%rdi)         /* first what a C function may change, and RBX for CPUID */
         movq    %rcx, RCX(%rdi)
         movq    %rdx, RDX(%rdi)
         movq    %rbx, RBX(%rdi)
-        movq    %rbp, RBP(%rdi)
         movq    %rsi, RSI(%rdi)
         movq    %r8, R8(%rdi)
         movq    %r9, R9(%rdi)
         movq    %r10, R10(%rdi)
         movq    %r11, R11(%rdi)
+        popq    RDI(%rdi)
+        movl    $EXIT_REASON, %eax
+        vmread  %rax, %rax
+        cmpl    $REASON_CPUID, %eax
+        je      .Lcpuid
+.Lslow:
+        movq    %rbp, RBP(%rdi)
         movq    %r12, R12(%rdi)
         movq    %r13, R13(%rdi)
         movq    %r14, R14(%rdi)
         movq    %r15, R15(%rdi)
-        popq    RDI(%rdi)
         movl    $GUEST_RIP, %eax
         vmread  %rax, RIP(%rdi)
         movl    $GUEST_RSP, %eax
@@ -121,6 +130,25 @@ vmx_exit_landing:                       /* host RIP; RSP as it was at the VMWRIT
         popq    %rbx
         popq    %rbp
         retq
+
+/* The short road of CPUID: RBP and R12-R15 stay in the CPU, where the C function leaves them alone. */
+.Lcpuid:
+        call    vmx_fast_cpuid          /* RSP is 16-aligned: seven pushes and the return address */
+        movq    (%rsp), %rdi
+        testb   %al, %al
+        jz      .Lslow
+        movq    RAX(%rdi), %rax
+        movq    RCX(%rdi), %rcx
+        movq    RDX(%rdi), %rdx
+        movq    RBX(%rdi), %rbx
+        movq    RSI(%rdi), %rsi
+        movq    R8(%rdi), %r8
+        movq    R9(%rdi), %r9
+        movq    R10(%rdi), %r10
+        movq    R11(%rdi), %r11
+        movq    RDI(%rdi), %rdi
+        vmresume
+        jmp     .Lfailed
         .size   vmx_enter, . - vmx_enter
 
 /*
