@@ -35,6 +35,7 @@ struct svm_vcpu { /* struct vcpu.vendor */
     union vmcb *vmcb;
     uint64_t vmcb_hpa;
     union vmcb *shadow; /* save area before the entry, where a failed VMRUN destroys it; else NULL */
+    bool edited;        /* we wrote the VMCB since the last exit: only then can VMRUN refuse it */
     uint8_t *iopm;      /* three pages */
     uint8_t *msrpm;     /* two pages */
 
@@ -58,6 +59,15 @@ struct svm_vcpu { /* struct vcpu.vendor */
 static inline struct svm_vcpu *svm_of(const struct vcpu *vcpu)
 {
     return vcpu->vendor;
+}
+
+/* As svm_of(), by whoever is going to write state or controls. */
+static inline struct svm_vcpu *svm_edit(const struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->vendor;
+
+    svm->edited = true;
+    return svm;
 }
 
 /* svm_entry.S. Runs the guest until #VMEXIT. RAX, RSP, RIP, RFLAGS travel in the VMCB; the other

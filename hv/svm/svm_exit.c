@@ -7,6 +7,7 @@
 
 #include "cpu/x86.h"
 
+#define SHADOW      UINT64_C(1)
 #define DR6_REASONS UINT64_C(0xe00f) /* BT, BS, BD, B3-0 */
 
 /* The kind of every code of the manual; what is newer than the table is "other". */
@@ -132,6 +133,7 @@ static void decode_msr(struct vcpu *vcpu)
 
 static void decode_entry_failure(struct hv_exit *e)
 {
+    e->event.valid = false; /* nothing was being delivered; QEMU copies EVENTINJ there */
     e->entry.reason = (uint32_t)e->raw_reason;
     e->entry.instr_error = 0;
 }
@@ -201,6 +203,9 @@ bool svm_decode(struct vcpu *vcpu)
     e->raw_reason = (uint64_t)(int64_t)code;
     e->raw_info[0] = vmcb->exit_info1;
     e->raw_info[1] = vmcb->exit_info2;
+    e->cs_selector = vmcb->guest_cs_selector;
+    e->shadow = vmcb->interrupt_shadow & SHADOW;
+    e->cr3 = vmcb->guest_cr3;
     e->cs_selector = vmcb->guest_cs_selector;
     e->shadow = vmcb->interrupt_shadow & 1;
     e->cr3 = vmcb->guest_cr3;

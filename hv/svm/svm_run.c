@@ -17,14 +17,23 @@ static void save_shadow(struct svm_vcpu *svm)
            VMCB_SAVE_END - VMCB_SAVE_START);
 }
 
-/* A refused VMRUN leaves RIP at VMRUN itself where it destroys the save area; a guest that ran into
- * VMEXIT_INVALID on its own (a reserved CR bit under QEMU) has its own RIP. */
-static void restore_shadow(struct svm_vcpu *svm)
+/*
+ * Did the CPU refuse the entry? A guest that ran into VMEXIT_INVALID on its own (a reserved CR bit
+ * under QEMU) has its own RIP; where a refused VMRUN destroys the save area, it leaves RIP at VMRUN.
+ */
+static bool entry_refused(const struct svm_vcpu *svm)
 {
-    if (svm->vmcb->guest_rip != (uint64_t)svm_vmrun)
-        return;
-    memcpy(svm->vmcb->bytes + VMCB_SAVE_START, svm->shadow->bytes + VMCB_SAVE_START,
-           VMCB_SAVE_END - VMCB_SAVE_START);
+    return (int32_t)svm->vmcb->exit_code == SVM_EXIT_INVALID &&
+           (!svm->shadow || svm->vmcb->guest_rip == (uint64_t)svm_vmrun);
+}
+
+/* The VMCB as it was refused, for the person who looks and tries again. */
+static void __attribute__((noinline, cold)) undo_entry(struct svm_vcpu *svm, uint64_t injected)
+{
+    svm->vmcb->event_inject = injected;
+    if (svm->shadow)
+        memcpy(svm->vmcb->bytes + VMCB_SAVE_START, svm->shadow->bytes + VMCB_SAVE_START,
+               VMCB_SAVE_END - VMCB_SAVE_START);
 }
 
 static void load_regs(struct vcpu *vcpu)
@@ -63,10 +72,12 @@ static void enter(struct vcpu *vcpu)
     const struct svm_cpu *cpu = vcpu->cpu->vendor;
     union vmcb *vmcb = svm->vmcb;
     bool dr7_by_hand = svm_quirk(SVM_QUIRK_raw_dr7) && (vmcb->guest_dr7 & DR7_ENABLES);
+    uint64_t injected;
 
     svm_event_load(vcpu);
     load_regs(vcpu);
-    if (svm->shadow)
+    injected = vmcb->event_inject;
+    if (svm->shadow && (svm->edited || injected))
         save_shadow(svm);
     if (svm_quirk(SVM_QUIRK_cr2_not_loaded))
         write_cr2(vcpu->cr2);
@@ -77,10 +88,13 @@ static void enter(struct vcpu *vcpu)
 
     if (dr7_by_hand)
         write_dr7(DR7_RESET);
-    if (svm->shadow && (int32_t)vmcb->exit_code == SVM_EXIT_INVALID)
-        restore_shadow(svm);
-    vmcb->tlb_control = 0;
     vmcb->event_inject = 0;
+    if (__builtin_expect(entry_refused(svm), 0)) {
+        undo_entry(svm, injected);
+    } else {
+        svm->edited = false;
+        vmcb->tlb_control = 0;
+    }
     save_regs(vcpu);
 }
 

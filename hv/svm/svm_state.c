@@ -65,7 +65,7 @@ static void flush_at_entry(struct svm_vcpu *svm)
 
 void svm_nested_flush(struct vcpu *vcpu)
 {
-    flush_at_entry(svm_of(vcpu));
+    flush_at_entry(svm_edit(vcpu));
 }
 
 /* EFER as the CPU shall hold it: SVME always, LMA as LME and CR0.PG say (QEMU takes it as it is). */
@@ -78,8 +78,8 @@ static void write_efer(struct svm_vcpu *svm, uint64_t value)
 
 void svm_set_efer(struct vcpu *vcpu, uint64_t real)
 {
-    write_efer(svm_of(vcpu), real);
-    flush_at_entry(svm_of(vcpu));
+    write_efer(svm_edit(vcpu), real);
+    flush_at_entry(svm_edit(vcpu));
 }
 
 static void write_cr0_real(struct svm_vcpu *svm, uint64_t value)
@@ -90,7 +90,7 @@ static void write_cr0_real(struct svm_vcpu *svm, uint64_t value)
 
 void svm_set_cr(struct vcpu *vcpu, uint8_t index, uint64_t real, uint64_t read)
 {
-    struct svm_vcpu *svm = svm_of(vcpu);
+    struct svm_vcpu *svm = svm_edit(vcpu);
 
     switch (index) {
     case 0:
@@ -136,7 +136,7 @@ uint64_t svm_get(struct vcpu *vcpu, enum hv_state what)
 
 void svm_set(struct vcpu *vcpu, enum hv_state what, uint64_t value)
 {
-    struct svm_vcpu *svm = svm_of(vcpu);
+    struct svm_vcpu *svm = svm_edit(vcpu);
     bool writable;
 
     switch (what) {
@@ -240,7 +240,7 @@ struct hv_segment svm_get_segment(struct vcpu *vcpu, enum hv_seg seg)
 
 void svm_set_segment(struct vcpu *vcpu, enum hv_seg seg, const struct hv_segment *value)
 {
-    union vmcb *vmcb = svm_of(vcpu)->vmcb;
+    union vmcb *vmcb = svm_edit(vcpu)->vmcb;
     struct vmcb_segment raw = {
         .selector = value->selector,
         .attributes = attributes_of(value->rights),
@@ -290,7 +290,7 @@ int svm_msr_area_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
             continue;
         if (index == MSR_efer)
             value |= EFER_SVME;
-        raw_write(svm_of(vcpu)->vmcb, area[i].field, 8, value);
+        raw_write(svm_edit(vcpu)->vmcb, area[i].field, 8, value);
         return 0;
     }
     return -1;
@@ -340,7 +340,7 @@ int svm_field_write(struct vcpu *vcpu, uint32_t field, uint64_t value)
     if (in_vcpu)
         *in_vcpu = value;
     else
-        raw_write(svm_of(vcpu)->vmcb, field, size_bytes, value);
-    flush_at_entry(svm_of(vcpu));
+        raw_write(svm_edit(vcpu)->vmcb, field, size_bytes, value);
+    flush_at_entry(svm_edit(vcpu));
     return 0;
 }

@@ -112,6 +112,7 @@ void svm_apply_intercepts(struct svm_vcpu *svm)
         misc1 |= SVM1_INTN;
     if (svm->pending_intr)
         misc1 |= SVM1_VINTR;
+    svm->edited = true;
     svm_park_dr6(svm, exceptions & DB_BIT);
     svm->vmcb->intercept_misc1 = misc1;
     svm->vmcb->intercept_misc2 = misc2;
