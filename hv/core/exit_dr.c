@@ -11,6 +11,24 @@
 #define DR6_ONES     UINT64_C(0xffff0ff0)
 #define DR7_ONES     UINT64_C(0x400)
 
+static void load_dr(uint8_t index, uint64_t value)
+{
+    switch (index) {
+    case 0:
+        write_dr0(value);
+        break;
+    case 1:
+        write_dr1(value);
+        break;
+    case 2:
+        write_dr2(value);
+        break;
+    default:
+        write_dr3(value);
+        break;
+    }
+}
+
 static enum hv_verdict write_dr(struct vcpu *vcpu, uint8_t index, uint64_t value)
 {
     switch (index) {
@@ -24,23 +42,13 @@ static enum hv_verdict write_dr(struct vcpu *vcpu, uint8_t index, uint64_t value
         if (value >> 32)
             return exit_gp(vcpu);
         vcpu->dr7_wrote = (value & 0xffff27ff) | DR7_ONES;
-        hv_backend->set(vcpu, HV_ST_DR7, vcpu->dr7_wrote);
-        break;
-    case 0:
-        vcpu->dr[0] = value;
-        write_dr0(value);
-        break;
-    case 1:
-        vcpu->dr[1] = value;
-        write_dr1(value);
-        break;
-    case 2:
-        vcpu->dr[2] = value;
-        write_dr2(value);
+        if (!vcpu->dr_borrowed)
+            hv_backend->set(vcpu, HV_ST_DR7, vcpu->dr7_wrote);
         break;
     default:
-        vcpu->dr[3] = value;
-        write_dr3(value);
+        vcpu->dr[index & 3] = value;
+        if (!vcpu->dr_borrowed)
+            load_dr(index, value);
         break;
     }
     return exit_done(vcpu);
@@ -48,6 +56,8 @@ static enum hv_verdict write_dr(struct vcpu *vcpu, uint8_t index, uint64_t value
 
 static uint64_t read_dr(struct vcpu *vcpu, uint8_t index)
 {
+    if (vcpu->dr_borrowed && index != 6)
+        return index < 4 ? vcpu->dr[index] : vcpu->dr7_wrote;
     switch (index) {
     case 0:
         return read_dr0();

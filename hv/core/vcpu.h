@@ -70,6 +70,7 @@ struct vcpu {
     uint64_t cr2;           /* loaded by hand around each entry */
     uint64_t dr[4], dr6;    /* the guest's own DR0-3 and DR6 while the debugger borrows them */
     uint64_t dr7_wrote;
+    bool dr_borrowed;       /* DR0-3 and DR7 of the CPU are the debugger's mix just now */
     uint64_t xcr0;
 
     struct hv_exit exit;    /* the last exit; what `info exit` and the crash record show */
