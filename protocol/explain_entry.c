@@ -11,12 +11,13 @@
 #include "protocol/explain.def"
 #undef EXPLAIN
 
-/* Do both texts begin with the same `count` characters (or are equal before that)? */
-static bool begins_alike(const char *a, const char *b, unsigned count)
+static bool begins_with(const char *text, const char *head)
 {
-    for (; count && *a == *b && *a; a++, b++)
-        count--;
-    return !count || *a == *b;
+    while (*head && *text == *head) {
+        text++;
+        head++;
+    }
+    return !*head;
 }
 
 /* What the failed entry looked like, as the person saw it. */
@@ -62,7 +63,7 @@ static void add_rule(struct explain_run *run, const struct rule_finding *f, unsi
         }
     } else {
         rule_finding_format(f, run->r->state.svm, line, sizeof(line));
-        for (cut = 0; line[cut] && !begins_alike(line + cut, "; rule:", 7); cut++)
+        for (cut = 0; line[cut] && !begins_with(line + cut, "; rule:"); cut++)
             ;
         line[cut] = 0;
         text_str(&w.text, line);

@@ -96,9 +96,29 @@ void explain_osxsave(struct explain_run *run)
     }
 }
 
+/* The exception whose delivery ended in the shutdown. */
+static const char *delivered_text(uint8_t vector)
+{
+    static const char *const texts[32] = {
+        [0] = "#DE could not be delivered", [1] = "#DB could not be delivered",
+        [3] = "#BP could not be delivered", [6] = "#UD could not be delivered",
+        [7] = "#NM could not be delivered", [8] = "#DF could not be delivered",
+        [10] = "#TS could not be delivered", [11] = "#NP could not be delivered",
+        [12] = "#SS could not be delivered", [13] = "#GP could not be delivered",
+        [14] = "#PF could not be delivered", [17] = "#AC could not be delivered",
+    };
+
+    return vector < 32 && texts[vector] ? texts[vector] : "an exception could not be delivered";
+}
+
 /* Which exception most likely came first, from the walk and the instruction at RIP. */
 static const char *first_exception(const struct crash_record *r, uint8_t *vector)
 {
+    /* The exit itself says what was being delivered, where the CPU reports it (SVM does). */
+    if ((r->exit.event >> 31 & 1) && (r->exit.event >> 8 & 7) == 3) {
+        *vector = r->exit.event & 0xff;
+        return delivered_text(*vector);
+    }
     *vector = 14;
     switch (r->walk_result) {
     case RECORD_WALK_NOT_PRESENT:
