@@ -88,34 +88,6 @@ void ring_begin(struct vcpu *vcpu)
     record->event = ring_pack_event(&exit->event);
 }
 
-void ring_fast(struct vcpu *vcpu, enum hv_exit_kind kind, uint32_t raw_reason)
-{
-    struct exit_ring *ring = vcpu->ring;
-    struct ring_record *record = &ring->record[ring->count++ & ring->mask];
-
-    record->tsc = rdtsc();
-    record->number = ++vcpu->exit_count;
-    record->raw_reason = raw_reason;
-    record->kind = (uint8_t)kind;
-    record->verdict = HV_RESUME;
-    record->cs = vcpu->exit.cs_selector;
-    record->raw_info[0] = record->raw_info[1] = 0;
-    record->rip = vcpu->regs.rip;
-    record->rsp = vcpu->regs.rsp;
-    record->rflags = vcpu->regs.rflags;
-    record->cr0 = vcpu->cr0_wrote;
-    record->cr3 = vcpu->exit.cr3;
-    record->cr4 = vcpu->cr4_wrote;
-    record->efer = vcpu->efer_wrote;
-    record->rax = vcpu->regs.rax;
-    record->rcx = vcpu->regs.rcx;
-    record->rdx = record->rbx = 0;
-    record->value = record->event = record->inject = 0;
-    record->changed = HV_CHANGED_GPR | HV_CHANGED_RIP;
-    record->cycles = 0;
-    ring->kind_count[kind]++;
-}
-
 void ring_end(struct vcpu *vcpu, enum hv_verdict verdict)
 {
     struct exit_ring *ring = vcpu->ring;
