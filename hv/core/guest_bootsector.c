@@ -51,5 +51,5 @@ static const char *load_boot_sector(struct guest_plan *plan, struct guest_entry 
     return NULL;
 }
 
-const struct guest_loader guest_boot_sector = {"boot sector", matches, plan_boot_sector,
+const struct guest_loader guest_boot_sector = {"boot sector", true, matches, plan_boot_sector,
                                                load_boot_sector};

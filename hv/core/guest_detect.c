@@ -161,6 +161,8 @@ const char *guest_load(const struct boot_info *info, struct guest_entry *out)
                             "module 0 '%s' is none of: bzImage, multiboot image, boot sector "
                             "(0x55AA at 510), flat binary (append the word `flat`)",
                             plan.files[0].name);
+    if (loader->uses_bios)
+        guest_bios_reserve(&guest_map);
     why = loader->plan(&plan);
     if (!why)
         why = find_low_block();
@@ -172,6 +174,8 @@ const char *guest_load(const struct boot_info *info, struct guest_entry *out)
     memset(phys_to_virt(HV_LOAD_HPA), 0, (uint64_t)(image_end - image_start));
     if (loader != &guest_boot_sector)
         memset(phys_to_virt(plan.low_gpa), 0, GUEST_LOW_BYTES);
+    if (loader->uses_bios)
+        guest_bios_install(&guest_map);
     out->kind = loader->kind;
     out->name = plan.files[0].name;
     why = loader->load(&plan, out);

@@ -48,4 +48,4 @@ static const char *load_flat(struct guest_plan *plan, struct guest_entry *out)
     return NULL;
 }
 
-const struct guest_loader guest_flat = {"flat binary", matches, plan_flat, load_flat};
+const struct guest_loader guest_flat = {"flat binary", true, matches, plan_flat, load_flat};

@@ -212,4 +212,4 @@ static const char *load_linux(struct guest_plan *plan, struct guest_entry *out)
     return NULL;
 }
 
-const struct guest_loader guest_linux = {"Linux bzImage", matches, plan_linux, load_linux};
+const struct guest_loader guest_linux = {"Linux bzImage", false, matches, plan_linux, load_linux};

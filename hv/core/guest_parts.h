@@ -35,6 +35,7 @@ struct guest_plan {
 
 struct guest_loader {
     const char *kind;
+    bool uses_bios; /* may call INT 15h: see guest_bios.c */
     bool (*matches)(const struct guest_file *file);
     const char *(*plan)(struct guest_plan *plan);
     const char *(*load)(struct guest_plan *plan, struct guest_entry *out);
@@ -49,6 +50,11 @@ const char *guest_refuse(struct guest_plan *plan, const char *format, ...)
 /* Does a word of args equal `word`, or begin with it when it ends in '='? Value behind it, or NULL.
  */
 const char *guest_arg(const char *args, const char *word);
+
+/* guest_bios.c: takes a few KiB of conventional memory out of the map, and, once the map is final,
+ * lets INT 15h answer from it. Both do nothing on a machine without a BIOS. */
+void guest_bios_reserve(struct memmap *map);
+void guest_bios_install(const struct memmap *map);
 
 /* Protected mode, paging off, interrupts off, flat 4 GiB segments CS 0x10, others 0x18, a GDT that
  * says so in the first bytes of the low block, stack at its end; RIP and registers are the

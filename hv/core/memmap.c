@@ -92,6 +92,41 @@ const char *memmap_build(struct memmap *map, const struct boot_info *info, uint6
     return has_ram ? NULL : "the memory map has no RAM";
 }
 
+static void insert(struct memmap *map, uint32_t at, struct boot_region region)
+{
+    for (uint32_t i = map->count++; i > at; i--)
+        map->regions[i] = map->regions[i - 1];
+    map->regions[at] = region;
+}
+
+bool memmap_reserve(struct memmap *map, uint64_t base_gpa, uint64_t size_bytes)
+{
+    uint64_t end = base_gpa + size_bytes, region_end;
+    uint32_t at = 0;
+
+    if (!memmap_is_ram(map, base_gpa, size_bytes) || map->count + 2 > MEMMAP_REGIONS_MAX)
+        return false;
+    while (map->regions[at].base_hpa + map->regions[at].size_bytes <= base_gpa)
+        at++;
+    region_end = map->regions[at].base_hpa + map->regions[at].size_bytes;
+    map->regions[at].size_bytes = base_gpa - map->regions[at].base_hpa;
+    if (map->regions[at].size_bytes)
+        at++;
+    else
+        memmove(&map->regions[at], &map->regions[at + 1],
+                (--map->count - at) * sizeof(map->regions[0]));
+    if (end < region_end)
+        insert(map, at, (struct boot_region){end, region_end - end, BOOT_RAM});
+    else if (at < map->count && map->regions[at].type == BOOT_RESERVED &&
+             map->regions[at].base_hpa == end) { /* one neighbour less */
+        map->regions[at].base_hpa = base_gpa;
+        map->regions[at].size_bytes += size_bytes;
+        return true;
+    }
+    insert(map, at, (struct boot_region){base_gpa, size_bytes, BOOT_RESERVED});
+    return true;
+}
+
 bool memmap_is_ram(const struct memmap *map, uint64_t base_gpa, uint64_t size_bytes)
 {
     if (!size_bytes || size_bytes > UINT64_MAX - base_gpa)

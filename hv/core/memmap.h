@@ -24,6 +24,9 @@ struct memmap_span {
 const char *memmap_build(struct memmap *map, const struct boot_info *info, uint64_t hide_hpa,
                          uint64_t hide_bytes);
 
+/* Turns a range inside one RAM region into BOOT_RESERVED. False: it is not, or the map is full. */
+bool memmap_reserve(struct memmap *map, uint64_t base_gpa, uint64_t size_bytes);
+
 /* Is every byte of the range RAM of the guest? False for an empty or wrapping range. */
 bool memmap_is_ram(const struct memmap *map, uint64_t base_gpa, uint64_t size_bytes);
 

@@ -408,6 +408,30 @@ static void test_memmap_end_of_space(void **state)
     assert_piece(1, UINT64_MAX - 0xfff, UINT64_MAX, BOOT_RESERVED);
 }
 
+static void test_memmap_reserve(void **state)
+{
+    (void)state;
+    add_region(0, 0x9fc00, BOOT_RAM);
+    add_region(0x9fc00, 0x400, BOOT_RESERVED);
+    add_region(MIB, MIB, BOOT_RAM);
+    assert_null(memmap_build(&map, &info, 0, 0));
+    assert_true(memmap_reserve(&map, 0x9ec00, 0x1000)); /* joins its neighbour */
+    assert_int_equal(map.count, 3);
+    assert_piece(0, 0, 0x9ec00, BOOT_RAM);
+    assert_piece(1, 0x9ec00, 0xa0000, BOOT_RESERVED);
+    assert_true(memmap_reserve(&map, MIB, 0x1000)); /* at the start */
+    assert_int_equal(map.count, 4);
+    assert_piece(2, MIB, MIB + 0x1000, BOOT_RESERVED);
+    assert_piece(3, MIB + 0x1000, 2 * MIB, BOOT_RAM);
+    assert_true(memmap_reserve(&map, MIB + 0x8000, 0x1000)); /* in the middle */
+    assert_int_equal(map.count, 6);
+    assert_piece(3, MIB + 0x1000, MIB + 0x8000, BOOT_RAM);
+    assert_piece(4, MIB + 0x8000, MIB + 0x9000, BOOT_RESERVED);
+    assert_piece(5, MIB + 0x9000, 2 * MIB, BOOT_RAM);
+    assert_false(memmap_reserve(&map, 0x9e000, 0x1000)); /* half of it is taken */
+    assert_int_equal(map.count, 6);
+}
+
 static void test_memmap_find(void **state)
 {
     struct memmap_span avoid[] = {{180 * MIB, 10 * MIB}, {195 * MIB, 5 * MIB}, {0, 0}};
@@ -495,6 +519,7 @@ int main(void)
         T(test_memmap_sorts_and_hides),
         T(test_memmap_refuses),
         T(test_memmap_end_of_space),
+        T(test_memmap_reserve),
         T(test_memmap_find),
         T(test_options),
         T(test_options_refused),
