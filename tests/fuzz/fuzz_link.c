@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Fuzz target: the input is a script of what happens on a line between two ends. Without forged
+ * frames every message must arrive once and in order; with them (valid CRC, any content) nothing may
+ * break inside either end.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/link.h"
+
+#define MUST(condition) ((condition) ? (void)0 : abort())
+
+struct script {
+    const uint8_t *at, *end;
+};
+
+static struct link ends[2];
+static uint32_t now_ms;
+static bool forged;
+static uint8_t sent[2], arrived[2]; /* message numbers, by sender */
+
+static uint8_t next(struct script *s)
+{
+    return s->at < s->end ? *s->at++ : 0;
+}
+
+static void check_inside(const struct link *link)
+{
+    MUST(link->rx_length <= LINK_FRAME_MAX);
+    MUST((uint8_t)(link->rx_next - link->rx_read) <= LINK_WINDOW);
+    MUST((uint8_t)(link->tx_next - link->tx_base) <= LINK_WINDOW);
+    MUST(link->fragment_max >= LINK_FRAGMENT_MIN && link->fragment_max <= LINK_PAYLOAD_MAX);
+    MUST(link->out_at <= link->out_length && link->out_length <= LINK_WIRE_MAX);
+    MUST(link_wait_ms(link, now_ms) >= -1);
+}
+
+static void fetch(unsigned i)
+{
+    struct link_piece piece;
+
+    while (link_receive(&ends[i], &piece)) {
+        MUST(piece.length <= LINK_PAYLOAD_MAX);
+        for (size_t k = 0; !forged && k < piece.length; k++)
+            MUST(piece.bytes[k] == arrived[1 - i]);
+        if (!piece.more)
+            arrived[1 - i]++;
+        link_release(&ends[i]);
+    }
+}
+
+static void say(unsigned i, size_t length)
+{
+    static uint8_t message[2 * LINK_PAYLOAD_MAX];
+
+    /* Whole messages only: what fits surely. */
+    if (link_room(&ends[i]) < 1 + length / LINK_FRAGMENT_MIN)
+        return;
+    memset(message, sent[i], length);
+    MUST(link_send(&ends[i], LINK_RSP, message, length, false) == length);
+    sent[i]++;
+}
+
+/* Moves up to n bytes from end i to the other; every 64th or so meets what `vice` says. */
+static void carry(unsigned i, unsigned n, uint8_t vice)
+{
+    uint8_t byte;
+
+    while (n-- && link_tx(&ends[i], &byte, 1, now_ms)) {
+        if (n == (vice & 63u)) {
+            if (vice >> 6 == 1)
+                byte ^= (uint8_t)(1 << (vice & 7));
+            else if (vice >> 6 == 2)
+                continue;
+            else if (vice >> 6 == 3)
+                link_rx_byte(&ends[1 - i], byte, now_ms);
+        }
+        link_rx_byte(&ends[1 - i], byte, now_ms);
+    }
+}
+
+static void forge(struct script *s, unsigned i)
+{
+    uint8_t frame[64], wire[LINK_WIRE_MAX];
+    size_t length = 1 + next(s) % sizeof(frame), n;
+    uint32_t session;
+
+    forged = true;
+    for (size_t k = 0; k < length; k++)
+        frame[k] = next(s);
+    session = frame[0] >> 4 == 3 || frame[0] >> 4 == 4 ? 0 : ends[i].session;
+    n = link_encode(wire, session, frame, length);
+    for (size_t k = 0; k < n; k++)
+        link_rx_byte(&ends[i], wire[k], now_ms);
+}
+
+static void text(void *ctx, const uint8_t *bytes, size_t length)
+{
+    volatile uint8_t sink = 0;
+
+    (void)ctx;
+    MUST(length && length <= LINK_FRAME_MAX + 1);
+    for (size_t i = 0; i < length; i++)
+        sink = bytes[i];
+    (void)sink;
+}
+
+static void step(struct script *s)
+{
+    uint8_t op = next(s);
+    unsigned i = op >> 7;
+
+    switch (op & 15) {
+    case 0: case 1: case 2: case 3:
+        carry(i, 1 + (op >> 4 & 7) * 90u, next(s));
+        break;
+    case 4: case 5:
+        say(i, next(s));
+        break;
+    case 6:
+        say(i, 400u + next(s));
+        break;
+    case 7:
+        now_ms += next(s);
+        break;
+    case 8:
+        now_ms += next(s) * 16u;
+        break;
+    case 9: case 10:
+        fetch(i);
+        break;
+    case 11:
+        link_rx_byte(&ends[i], next(s), now_ms);
+        break;
+    case 12:
+        forge(s, i);
+        break;
+    case 13:
+        link_poll(&ends[i], now_ms);
+        break;
+    case 14: /* a new session forgets what was on its way */
+        forged = true;
+        link_open(&ends[0], now_ms);
+        break;
+    case 15:
+        forged = true;
+        if (op & 0x40)
+            link_close(&ends[i]);
+        break;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct script script = { data, data + size };
+
+    now_ms = 0xfffff000;
+    forged = false;
+    memset(sent, 0, sizeof(sent));
+    memset(arrived, 0, sizeof(arrived));
+    link_init(&ends[0], LINK_CLIENT, 1, 2000, now_ms);
+    link_init(&ends[1], LINK_SERVER, 2, 0, now_ms);
+    ends[0].text = ends[1].text = text;
+    link_open(&ends[0], now_ms);
+    for (unsigned k = 0; k < 4; k++)
+        carry(k & 1, 100, 0);
+    MUST(ends[0].state == LINK_UP && ends[1].state == LINK_UP);
+    while (script.at < script.end) {
+        step(&script);
+        check_inside(&ends[0]);
+        check_inside(&ends[1]);
+    }
+    /* Left alone, an honest line delivers the rest. */
+    for (unsigned k = 0; !forged && k < 4000 && (sent[0] != arrived[0] || sent[1] != arrived[1]);
+         k++) {
+        carry(k & 1, 2000, 0);
+        fetch(1 - (k & 1));
+        now_ms += 25;
+    }
+    MUST(forged || (sent[0] == arrived[0] && sent[1] == arrived[1]));
+    return 0;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Fuzz target: any bytes as the RSP line, as packet data for the parsers, and as data to be sent,
+ * which must come back as it was.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/rsp.h"
+
+#define MUST(condition) ((condition) ? (void)0 : abort())
+
+static void parse(const uint8_t *data, size_t size)
+{
+    struct rsp_cursor cursor = rsp_cursor(data, size), record, all = cursor;
+    struct rsp_slice key, value;
+    uint64_t number;
+    uint8_t bytes[64];
+    size_t length, records = 0;
+
+    while (rsp_take_record(&cursor, &record)) {
+        MUST(record.at >= data && record.end <= data + size);
+        MUST(++records <= size + 1);
+        while (rsp_take_pair(&record, &key, &value)) {
+            MUST(key.length + value.length < size);
+            if (rsp_slice_hex(value, &number))
+                MUST(value.length > 0);
+            if (rsp_slice_bytes(value, bytes, sizeof(bytes), &length))
+                MUST(length * 2 == value.length && length <= sizeof(bytes));
+        }
+    }
+    rsp_find_hex(all, "count", &number);
+    while (!rsp_at_end(&all)) {
+        const uint8_t *at = all.at;
+
+        if (!rsp_take_hex_max(&all, &number, 0xffffff) && !rsp_take_hex_le(&all, &number, 4) &&
+            !rsp_take_hex_bytes(&all, bytes, 3) && !rsp_take_str(&all, "qtl."))
+            all.at++;
+        MUST(all.at > at && all.at <= all.end);
+    }
+}
+
+static void round_trip(const uint8_t *data, size_t size, bool runs)
+{
+    static uint8_t out[3 * RSP_PACKET_MAX], back[RSP_PACKET_MAX];
+    struct rsp_tx tx;
+    struct rsp_rx rx;
+    const uint8_t *payload;
+    size_t length;
+    enum rsp_event event = RSP_NONE;
+
+    if (size > sizeof(back))
+        size = sizeof(back);
+    rsp_tx_start(&tx, out, sizeof(out), runs);
+    rsp_tx_binary(&tx, data, size);
+    length = rsp_tx_finish(&tx);
+    MUST(length);
+    rsp_rx_init(&rx, back, sizeof(back), runs);
+    for (size_t i = 0; i < length; i++) {
+        MUST(event == RSP_NONE);
+        event = rsp_rx_byte(&rx, out[i]);
+    }
+    MUST(event == RSP_READY && rx.length == size && !memcmp(back, data, size));
+    payload = rsp_tx_payload(&tx, &length);
+    rsp_rx_begin(&rx);
+    rsp_rx_data(&rx, payload, length);
+    MUST(rsp_rx_end(&rx) == RSP_READY && rx.length == size);
+}
+
+/* Appending never leaves a small buffer, whatever is appended. */
+static void small_writer(const uint8_t *data, size_t size)
+{
+    uint8_t *out = malloc(32);
+    struct rsp_tx tx;
+    size_t mark = 1;
+
+    rsp_tx_start(&tx, out, 32, true);
+    for (size_t i = 0; i + 1 < size; i += 2) {
+        switch (data[i] & 7) {
+        case 0: rsp_tx_hex(&tx, data[i + 1]); break;
+        case 1: rsp_tx_hex_le(&tx, data[i + 1], data[i] >> 5); break;
+        case 2: rsp_tx_binary(&tx, data + i, 2); break;
+        case 3: rsp_tx_text(&tx, (const char *)data + i, 2); break;
+        case 4: rsp_tx_pair(&tx, "k", data[i + 1]); break;
+        case 5: mark = rsp_tx_mark(&tx); break;
+        case 6: rsp_tx_rewind(&tx, mark); break;
+        case 7: rsp_tx_byte(&tx, 'z'); break;
+        }
+        MUST(rsp_tx_room(&tx) <= 32 && tx.length <= 32);
+    }
+    MUST(rsp_tx_finish(&tx) <= 32);
+    free(out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct rsp_rx rx;
+    uint8_t *buf;
+    size_t cap;
+
+    if (!size)
+        return 0;
+    /* On the heap, so that one byte too many is seen. */
+    cap = 1 + (data[0] & 0x3f);
+    buf = malloc(cap);
+    rsp_rx_init(&rx, buf, cap, data[0] & 0x80);
+    for (size_t i = 1; i < size; i++)
+        if (rsp_rx_byte(&rx, data[i]) == RSP_READY)
+            parse(rx.buf, rx.length);
+    free(buf);
+    parse(data + 1, size - 1);
+    round_trip(data + 1, size - 1, data[0] & 0x40);
+    small_writer(data + 1, size - 1);
+    return 0;
+}
