@@ -30,26 +30,6 @@ extern const uint8_t bios_hook_start[], bios_hook_old[], bios_hook_data[], bios_
 
 static uint64_t hook_gpa; /* 0: no BIOS, nothing to hook */
 
-void guest_bios_reserve(struct memmap *map)
-{
-    const uint16_t *vector = phys_to_virt(IVT_INT15_GPA);
-    uint16_t base_kib;
-    uint64_t top_gpa;
-
-    hook_gpa = 0;
-    if (vector[1] < BIOS_SEGMENT_MIN)
-        return;
-    memcpy(&base_kib, phys_to_virt(BDA_BASE_KIB_GPA), sizeof(base_kib));
-    top_gpa = (uint64_t)base_kib << 10;
-    if (top_gpa < 2 * HOOK_BYTES || !memmap_is_ram(map, top_gpa - HOOK_BYTES, HOOK_BYTES)) {
-        log_warn("guest: no room for a BIOS hook at %u KiB; INT 15h will show our memory",
-                 base_kib);
-        return;
-    }
-    if (memmap_reserve(map, top_gpa - HOOK_BYTES, HOOK_BYTES))
-        hook_gpa = top_gpa - HOOK_BYTES;
-}
-
 /* Bytes of RAM from `start` on without a hole, but not beyond `end`. */
 static uint64_t ram_from(const struct memmap *map, uint64_t start, uint64_t end)
 {
@@ -61,6 +41,27 @@ static uint64_t ram_from(const struct memmap *map, uint64_t start, uint64_t end)
             return (region_end < end ? region_end : end) - start;
     }
     return 0;
+}
+
+void guest_bios_reserve(struct memmap *map)
+{
+    const uint16_t *vector = phys_to_virt(IVT_INT15_GPA);
+    uint16_t base_kib;
+    uint64_t top_gpa;
+
+    hook_gpa = 0;
+    if (vector[1] < BIOS_SEGMENT_MIN)
+        return;
+    memcpy(&base_kib, phys_to_virt(BDA_BASE_KIB_GPA), sizeof(base_kib));
+    /* The map may end below what the BIOS data area says (Bochs: 636 of 639 KiB). */
+    top_gpa = ram_from(map, 0, (uint64_t)base_kib << 10) & ~UINT64_C(0x3ff);
+    if (top_gpa < GUEST_LOW_FLOOR_GPA + GUEST_LOW_BYTES + HOOK_BYTES) {
+        log_warn("guest: no room for a BIOS hook at %u KiB; INT 15h will show our memory",
+                 base_kib);
+        return;
+    }
+    if (memmap_reserve(map, top_gpa - HOOK_BYTES, HOOK_BYTES))
+        hook_gpa = top_gpa - HOOK_BYTES;
 }
 
 void guest_bios_install(const struct memmap *map)
