@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The link layer (protocol/README.md, section 3): messages on channels, each delivered exactly once
- * and in order within a session, over a line that loses, doubles, damages and invents bytes. One state
- * machine for both ends. No allocation, no I/O, no clock: the caller brings bytes and milliseconds and
- * takes bytes away. What a message means is decided above.
+ * and in order within a session, over a line that loses, doubles, damages and invents bytes. One
+ * state machine for both ends. No allocation, no I/O, no clock: the caller brings bytes and
+ * milliseconds and takes bytes away. What a message means is decided above.
  *
  * A caller's loop: link_rx_byte() for each byte that came; link_receive()/link_release() for what
- * arrived whole; link_send() what there is to say; link_tx() to fetch bytes for the line; link_poll()
- * when nothing happened, at the latest after link_wait_ms().
+ * arrived whole; link_send() what there is to say; link_tx() to fetch bytes for the line;
+ * link_poll() when nothing happened, at the latest after link_wait_ms().
  */
 #pragma once
 
@@ -17,11 +17,11 @@
 
 #define LINK_VERSION      1u
 #define LINK_FLAG         0x1e
-#define LINK_WINDOW       8u   /* power of two */
+#define LINK_WINDOW       8u /* power of two */
 #define LINK_PAYLOAD_MAX  480u
 #define LINK_FRAGMENT_MIN 60u
-#define LINK_FRAME_MAX    (3u + LINK_PAYLOAD_MAX + 4u)      /* before stuffing */
-#define LINK_WIRE_MAX     (2u + 2u * LINK_FRAME_MAX)        /* flags, everything stuffed */
+#define LINK_FRAME_MAX    (3u + LINK_PAYLOAD_MAX + 4u) /* before stuffing */
+#define LINK_WIRE_MAX     (2u + 2u * LINK_FRAME_MAX)   /* flags, everything stuffed */
 
 enum link_role { LINK_CLIENT, LINK_SERVER };
 
@@ -36,11 +36,11 @@ enum link_channel { LINK_RSP = 1, LINK_CONSOLE = 2, LINK_LOG = 3, LINK_EVENTS = 
 
 /* What happened since link_events() was last asked. */
 enum {
-    LINK_EV_OPEN = 1,     /* a session is up; every earlier message that was unsent is forgotten */
-    LINK_EV_CLOSED = 2,   /* the peer said goodbye */
-    LINK_EV_LOST = 4,     /* server: silence ended the session; client: silent for 2 s (once) */
-    LINK_EV_BACK = 8,     /* client: heard again after LOST, same session */
-    LINK_EV_REPLACED = 16,/* server: another client took over (followed by OPEN) */
+    LINK_EV_OPEN = 1,      /* a session is up; every earlier message that was unsent is forgotten */
+    LINK_EV_CLOSED = 2,    /* the peer said goodbye */
+    LINK_EV_LOST = 4,      /* server: silence ended the session; client: silent for 2 s (once) */
+    LINK_EV_BACK = 8,      /* client: heard again after LOST, same session */
+    LINK_EV_REPLACED = 16, /* server: another client took over (followed by OPEN) */
 };
 
 struct link_stats {
@@ -54,10 +54,10 @@ struct link_stats {
 
 /* A DATA frame to be kept: sent and not acknowledged, or received and not fetched. */
 struct link_slot {
-    bool used;        /* tx: not acknowledged; rx: holds a frame */
-    bool due;         /* tx: to be sent (again) now */
-    uint8_t type;     /* type byte of the frame: channel and "more" */
-    uint8_t sends;    /* tx: times sent, saturating */
+    bool used;     /* tx: not acknowledged; rx: holds a frame */
+    bool due;      /* tx: to be sent (again) now */
+    uint8_t type;  /* type byte of the frame: channel and "more" */
+    uint8_t sends; /* tx: times sent, saturating */
     uint16_t length;
     uint32_t sent_ms; /* tx: last byte handed out */
     uint32_t order;   /* tx: serial number of its last transmission */
@@ -79,23 +79,23 @@ struct link {
     uint32_t rx_byte_ms, rx_frame_ms; /* last byte; last valid frame */
     uint8_t rx_read, rx_next;         /* next to fetch; next to arrive in order */
     struct link_slot rx_slot[LINK_WINDOW];
-    uint8_t rx_unacked;               /* DATA frames since an ack went out */
+    uint8_t rx_unacked; /* DATA frames since an ack went out */
     uint32_t ack_due_ms, nak_ms;
     bool ack_waiting, ack_now, ack_frame, nak_now;
 
     /* sender */
-    uint8_t tx_base, tx_next;         /* oldest unacknowledged; next number */
+    uint8_t tx_base, tx_next; /* oldest unacknowledged; next number */
     struct link_slot tx_slot[LINK_WINDOW];
     uint32_t tx_order;
     uint16_t fragment_max, good_frames;
-    uint32_t srtt_x8_ms;              /* smoothed round trip, times 8 */
+    uint32_t srtt_x8_ms; /* smoothed round trip, times 8 */
     uint8_t backoff;
     bool hello_now, welcome_now, poll_now;
     uint8_t byes;
     uint32_t hello_ms, poll_ms;
     uint8_t out[LINK_WIRE_MAX];
     uint16_t out_length, out_at;
-    int16_t out_seq;                  /* DATA frame in `out`, or -1 */
+    int16_t out_seq; /* DATA frame in `out`, or -1 */
 
     /* Bytes that are no frames; may be NULL. While a session is up only whole printable lines are
      * reported (a peer that restarted), else every byte. */
@@ -113,8 +113,8 @@ struct link_piece {
     size_t length;
 };
 
-/* Prepares a link in state DOWN. seed: any number that differs from run to run. lost_after_ms: silence
- * after which the server ends a session and the client says LOST; 0: never. */
+/* Prepares a link in state DOWN. seed: any number that differs from run to run. lost_after_ms:
+ * silence after which the server ends a session and the client says LOST; 0: never. */
 void link_init(struct link *link, enum link_role role, uint32_t seed, uint32_t lost_after_ms,
                uint32_t now_ms);
 
@@ -127,8 +127,8 @@ void link_close(struct link *link);
 /* Takes one byte from the line. */
 void link_rx_byte(struct link *link, uint8_t byte, uint32_t now_ms);
 
-/* The next part that arrived, or false. It stays valid until link_release(), which must follow before
- * the next link_receive(). Parts not fetched hold the peer back. */
+/* The next part that arrived, or false. It stays valid until link_release(), which must follow
+ * before the next link_receive(). Parts not fetched hold the peer back. */
 bool link_receive(struct link *link, struct link_piece *piece);
 void link_release(struct link *link);
 
@@ -151,13 +151,15 @@ size_t link_tx(struct link *link, uint8_t *bytes, size_t cap, uint32_t now_ms);
 /* Runs the timers. link_tx() does it too. */
 void link_poll(struct link *link, uint32_t now_ms);
 
-/* Milliseconds until link_poll() or link_tx() will have something to do; 0: now; -1: nothing pending. */
+/* Milliseconds until link_poll() or link_tx() will have something to do; 0: now; -1: nothing
+ * pending. */
 int link_wait_ms(const struct link *link, uint32_t now_ms);
 
 /* LINK_EV_* since the last call. */
 unsigned link_events(struct link *link);
 
-/* CRC-32 of IEEE 802.3, with a chosen start (UINT32_MAX for the usual one), final inversion done. */
+/* CRC-32 of IEEE 802.3, with a chosen start (UINT32_MAX for the usual one), final inversion done.
+ */
 uint32_t link_crc32(uint32_t start, const void *bytes, size_t length);
 
 /* Stuffs a frame (type..payload; the CRC is added) between flags into wire[LINK_WIRE_MAX]. Returns

@@ -7,10 +7,10 @@
 
 #include "protocol/link.h"
 
-#define LINK_ESC      0x1d
-#define LINK_ESC_XOR  0x40
-#define LINK_HEAD     3u /* type, seq, ack */
-#define LINK_CRC      4u
+#define LINK_ESC     0x1d
+#define LINK_ESC_XOR 0x40
+#define LINK_HEAD    3u /* type, seq, ack */
+#define LINK_CRC     4u
 
 enum { FRAME_DATA = 1, FRAME_ACK = 2, FRAME_HELLO = 3, FRAME_WELCOME = 4, FRAME_BYE = 5 };
 enum { DATA_MORE = 8, DATA_CHANNEL = 7, ACK_POLL = 1, ACK_DAMAGED = 2 };
@@ -18,7 +18,7 @@ enum { DATA_MORE = 8, DATA_CHANNEL = 7, ACK_POLL = 1, ACK_DAMAGED = 2 };
 #define HELLO_BYTES   8u
 #define WELCOME_BYTES 12u
 
-#define GAP_MS        500u  /* silence inside a frame that ends it */
+#define GAP_MS        500u /* silence inside a frame that ends it */
 #define ACK_DELAY_MS  25u
 #define NAK_EVERY_MS  20u
 #define HELLO_MS      250u
@@ -26,7 +26,7 @@ enum { DATA_MORE = 8, DATA_CHANNEL = 7, ACK_POLL = 1, ACK_DAMAGED = 2 };
 #define RTO_MIN_MS    100u
 #define RTO_MAX_MS    2000u
 #define SRTT_FIRST_MS 125u
-#define GROW_AFTER    16u   /* acknowledged frames in a row before fragments grow */
+#define GROW_AFTER    16u /* acknowledged frames in a row before fragments grow */
 #define BYE_COUNT     3u
 
 static inline uint32_t link_get32(const uint8_t *p)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Bytes from the line: where a frame begins and ends, whether it is whole, and what it says. Nothing
- * that arrives is believed before its CRC is right.
+ * Bytes from the line: where a frame begins and ends, whether it is whole, and what it says.
+ * Nothing that arrives is believed before its CRC is right.
  */
 #include "protocol/link_impl.h"
 
@@ -188,8 +188,7 @@ static void give_up(struct link *link, uint32_t now_ms)
     bool up = link->state == LINK_UP;
 
     link->stats.resyncs++;
-    if (link->text && link->rx_length &&
-        (!up || is_printable_line(link->rx_buf, link->rx_length)))
+    if (link->text && link->rx_length && (!up || is_printable_line(link->rx_buf, link->rx_length)))
         link->text(link->text_ctx, link->rx_buf, link->rx_length);
     link->rx_length = 0;
     link->rx_escape = false;

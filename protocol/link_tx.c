@@ -96,8 +96,8 @@ void link_tx_acked(struct link *link, uint8_t ack, uint32_t now_ms)
     }
 }
 
-/* Frame ack+1+n arrived for each bit n. What was sent before one of them and is still missing is lost,
- * because a line does not reorder. */
+/* Frame ack+1+n arrived for each bit n. What was sent before one of them and is still missing is
+ * lost, because a line does not reorder. */
 void link_tx_bitmap(struct link *link, uint8_t ack, uint8_t bitmap)
 {
     uint32_t newest = 0;
@@ -135,8 +135,7 @@ void link_tx_damaged(struct link *link, uint32_t now_ms)
 
         if (!slot->used)
             continue;
-        if (slot->sends && link->out_seq != seq &&
-            now_ms - slot->sent_ms >= link->srtt_x8_ms / 16)
+        if (slot->sends && link->out_seq != seq && now_ms - slot->sent_ms >= link->srtt_x8_ms / 16)
             slot->due = true;
         return;
     }
@@ -230,7 +229,7 @@ static uint8_t rx_bitmap(const struct link *link)
 
 static void put_ack(struct link *link)
 {
-    uint8_t frame[LINK_HEAD + 1] = { FRAME_ACK << 4, 0, link->rx_next, rx_bitmap(link) };
+    uint8_t frame[LINK_HEAD + 1] = {FRAME_ACK << 4, 0, link->rx_next, rx_bitmap(link)};
 
     if (link->nak_now)
         frame[0] |= ACK_DAMAGED;
@@ -267,7 +266,7 @@ static void put_data(struct link *link, uint8_t seq)
 
 static void put_hello(struct link *link)
 {
-    uint8_t frame[LINK_HEAD + HELLO_BYTES] = { FRAME_HELLO << 4, 0, 0, LINK_VERSION };
+    uint8_t frame[LINK_HEAD + HELLO_BYTES] = {FRAME_HELLO << 4, 0, 0, LINK_VERSION};
 
     link_put32(frame + LINK_HEAD + 4, link->client_nonce);
     link->hello_now = false;
@@ -277,8 +276,8 @@ static void put_hello(struct link *link)
 static void put_welcome(struct link *link)
 {
     uint8_t frame[LINK_HEAD + WELCOME_BYTES] = {
-        FRAME_WELCOME << 4, 0, 0, LINK_VERSION, LINK_WINDOW,
-        LINK_PAYLOAD_MAX & 0xff, LINK_PAYLOAD_MAX >> 8,
+        FRAME_WELCOME << 4,    0, 0, LINK_VERSION, LINK_WINDOW, LINK_PAYLOAD_MAX & 0xff,
+        LINK_PAYLOAD_MAX >> 8,
     };
 
     link_put32(frame + LINK_HEAD + 4, link->client_nonce);
@@ -289,7 +288,7 @@ static void put_welcome(struct link *link)
 
 static void put_bye(struct link *link)
 {
-    uint8_t frame[LINK_HEAD] = { FRAME_BYE << 4, 0, link->rx_next };
+    uint8_t frame[LINK_HEAD] = {FRAME_BYE << 4, 0, link->rx_next};
 
     link->byes--;
     put_frame(link, link->session, frame, sizeof(frame));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GDB's packets: framing in both directions, run-length encoding, escapes, hex, and the small grammar
- * of our own packets (protocol/README.md). Buffers belong to the caller; nothing is allocated and
- * nothing is sent from here. What packets mean is the stub's and the clients' affair.
+ * GDB's packets: framing in both directions, run-length encoding, escapes, hex, and the small
+ * grammar of our own packets (protocol/README.md). Buffers belong to the caller; nothing is
+ * allocated and nothing is sent from here. What packets mean is the stub's and the clients' affair.
  */
 #pragma once
 
@@ -29,14 +29,14 @@ enum rsp_event {
 struct rsp_rx {
     uint8_t *buf;
     size_t cap_bytes, length;
-    uint8_t state;    /* enum in rsp_rx.c */
-    uint8_t sum;      /* of the bytes since '$' */
-    uint8_t check;    /* first digit of the checksum */
-    bool expand;      /* undo run-length encoding: we are the client, reading replies */
-    bool escaped;     /* the next byte is the second one of an escape */
-    bool repeating;   /* the next byte is a repeat count */
-    bool overflow;    /* data did not fit into buf */
-    bool malformed;   /* repeat without a byte before it, or a count that cannot be */
+    uint8_t state;  /* enum in rsp_rx.c */
+    uint8_t sum;    /* of the bytes since '$' */
+    uint8_t check;  /* first digit of the checksum */
+    bool expand;    /* undo run-length encoding: we are the client, reading replies */
+    bool escaped;   /* the next byte is the second one of an escape */
+    bool repeating; /* the next byte is a repeat count */
+    bool overflow;  /* data did not fit into buf */
+    bool malformed; /* repeat without a byte before it, or a count that cannot be */
 };
 
 /* Starts with an empty state. expand_runs: true for a client (replies are run-length encoded). */
@@ -60,22 +60,23 @@ struct rsp_tx {
     uint8_t *buf;
     size_t cap_bytes, length; /* length counts what is in buf, frame included */
     uint8_t sum;
-    uint8_t last;   /* byte of the run being collected */
-    uint32_t run;   /* its length */
-    bool runs;      /* run-length encode: we are the stub, sending replies */
-    bool overflow;  /* something did not fit: rsp_tx_finish() will say so */
+    uint8_t last;  /* byte of the run being collected */
+    uint32_t run;  /* its length */
+    bool runs;     /* run-length encode: we are the stub, sending replies */
+    bool overflow; /* something did not fit: rsp_tx_finish() will say so */
 };
 
 /* Puts '$'. cap_bytes must be at least 5. */
 void rsp_tx_start(struct rsp_tx *tx, void *buf, size_t cap_bytes, bool encode_runs);
 
-void rsp_tx_byte(struct rsp_tx *tx, uint8_t byte);              /* as it is; not '#', '$', '}', '*' */
-void rsp_tx_str(struct rsp_tx *tx, const char *text);           /* the same, a whole string */
-void rsp_tx_text(struct rsp_tx *tx, const char *text, size_t length); /* bytes a packet cannot hold: '?' */
-void rsp_tx_hex(struct rsp_tx *tx, uint64_t value);             /* without leading zeros */
+void rsp_tx_byte(struct rsp_tx *tx, uint8_t byte);    /* as it is; not '#', '$', '}', '*' */
+void rsp_tx_str(struct rsp_tx *tx, const char *text); /* the same, a whole string */
+/* Bytes that a packet cannot hold become '?'. */
+void rsp_tx_text(struct rsp_tx *tx, const char *text, size_t length);
+void rsp_tx_hex(struct rsp_tx *tx, uint64_t value);                    /* without leading zeros */
 void rsp_tx_hex_le(struct rsp_tx *tx, uint64_t value, unsigned bytes); /* as registers travel */
 void rsp_tx_hex_bytes(struct rsp_tx *tx, const void *bytes, size_t length);
-void rsp_tx_binary(struct rsp_tx *tx, const void *bytes, size_t length); /* escaped */
+void rsp_tx_binary(struct rsp_tx *tx, const void *bytes, size_t length);    /* escaped */
 void rsp_tx_pair(struct rsp_tx *tx, const char *key, uint64_t value);       /* key:HEX; */
 void rsp_tx_pair_str(struct rsp_tx *tx, const char *key, const char *word); /* key:word; */
 
@@ -90,7 +91,7 @@ void rsp_tx_rewind(struct rsp_tx *tx, size_t mark);
 /* Puts '#' and the checksum. Returns the length of the whole packet, or 0 when it did not fit. */
 size_t rsp_tx_finish(struct rsp_tx *tx);
 
-/* After a finish that did not return 0: the data between '$' and '#', for the link's RSP channel. */
+/* After a good finish: the data between '$' and '#', for the link's RSP channel. */
 const uint8_t *rsp_tx_payload(const struct rsp_tx *tx, size_t *length);
 
 /* ---- parsing (rsp_parse.c): a cursor never reads behind its end ---- */
@@ -119,7 +120,7 @@ bool rsp_take_hex_bytes(struct rsp_cursor *cursor, void *bytes, size_t length);
 bool rsp_take_hex_le(struct rsp_cursor *cursor, uint64_t *value, unsigned bytes);
 /* All up to one of the stop characters or the end; may be empty, so it always succeeds. */
 struct rsp_slice rsp_take_until(struct rsp_cursor *cursor, const char *stops);
-/* One `key:value;` pair (the last ';' may be missing). False at the end, at '|', or when malformed. */
+/* One `key:value;` pair (the last ';' may be missing). False at the end, at '|', when malformed. */
 bool rsp_take_pair(struct rsp_cursor *cursor, struct rsp_slice *key, struct rsp_slice *value);
 /* The part before the next '|' (that is the header, then each record); false at the end. */
 bool rsp_take_record(struct rsp_cursor *cursor, struct rsp_cursor *record);
@@ -127,7 +128,7 @@ bool rsp_take_record(struct rsp_cursor *cursor, struct rsp_cursor *record);
 bool rsp_slice_is(struct rsp_slice slice, const char *text);
 /* The whole slice as a number. */
 bool rsp_slice_hex(struct rsp_slice slice, uint64_t *value);
-/* The whole slice as hex-coded bytes; *length is set to their count. False if odd, bad, or > cap. */
+/* The whole slice as hex-coded bytes, counted in *length. False if odd, bad, or above cap. */
 bool rsp_slice_bytes(struct rsp_slice slice, void *bytes, size_t cap_bytes, size_t *length);
 
 /* Value of the pair with this key in `pairs` (a header or record). False when it is not there. */

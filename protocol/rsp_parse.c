@@ -9,7 +9,7 @@ struct rsp_cursor rsp_cursor(const void *bytes, size_t length)
 {
     const uint8_t *b = bytes;
 
-    return (struct rsp_cursor){ b, length ? b + length : b };
+    return (struct rsp_cursor){b, length ? b + length : b};
 }
 
 bool rsp_at_end(const struct rsp_cursor *cursor)
@@ -106,7 +106,7 @@ struct rsp_slice rsp_take_until(struct rsp_cursor *cursor, const char *stops)
 
     while (cursor->at != cursor->end && !is_one_of(*cursor->at, stops))
         cursor->at++;
-    return (struct rsp_slice){ (const char *)start, (size_t)(cursor->at - start) };
+    return (struct rsp_slice){(const char *)start, (size_t)(cursor->at - start)};
 }
 
 bool rsp_take_pair(struct rsp_cursor *cursor, struct rsp_slice *key, struct rsp_slice *value)
@@ -134,7 +134,7 @@ bool rsp_take_record(struct rsp_cursor *cursor, struct rsp_cursor *record)
     *record = rsp_cursor(part.text, part.length);
     /* A '|' promises another record, perhaps an empty one; after the last there is nothing. */
     if (!rsp_take(cursor, '|'))
-        *cursor = (struct rsp_cursor){ NULL, NULL };
+        *cursor = (struct rsp_cursor){NULL, NULL};
     return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Packets from the line, one byte at a time: checksum, escapes and runs are undone as bytes pass, so
- * that one buffer suffices and a packet that is too long is drained to its end.
+ * Packets from the line, one byte at a time: checksum, escapes and runs are undone as bytes pass,
+ * so that one buffer suffices and a packet that is too long is drained to its end.
  */
 #include "protocol/rsp.h"
 
@@ -19,7 +19,7 @@ int rsp_hex_digit(uint8_t c)
 
 void rsp_rx_init(struct rsp_rx *rx, void *buf, size_t cap_bytes, bool expand_runs)
 {
-    *rx = (struct rsp_rx){ .buf = buf, .cap_bytes = cap_bytes, .expand = expand_runs };
+    *rx = (struct rsp_rx){.buf = buf, .cap_bytes = cap_bytes, .expand = expand_runs};
 }
 
 void rsp_rx_begin(struct rsp_rx *rx)

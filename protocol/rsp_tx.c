@@ -6,9 +6,9 @@
 #include "protocol/rsp.h"
 
 #define REPEAT_BIAS 29
-#define RUN_MIN     4  /* three bytes "c*n" save nothing before this */
+#define RUN_MIN     4 /* three bytes "c*n" save nothing before this */
 #define RUN_MAX     98
-#define TRAILER     3  /* "#xx" */
+#define TRAILER     3 /* "#xx" */
 
 static const char digits[] = "0123456789abcdef";
 
@@ -52,7 +52,7 @@ static void end_run(struct rsp_tx *tx)
 
 void rsp_tx_start(struct rsp_tx *tx, void *buf, size_t cap_bytes, bool encode_runs)
 {
-    *tx = (struct rsp_tx){ .buf = buf, .cap_bytes = cap_bytes, .runs = encode_runs };
+    *tx = (struct rsp_tx){.buf = buf, .cap_bytes = cap_bytes, .runs = encode_runs};
     tx->buf[tx->length++] = '$';
 }
 

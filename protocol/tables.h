@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The tables as C: the rows of the .def files as enums and arrays, and the look-ups over them.
- * Constant data and pure functions: no state, no allocation. What a value means for a stop (verdicts,
- * rules) is not here.
+ * Constant data and pure functions: no state, no allocation. What a value means for a stop
+ * (verdicts, rules) is not here.
  */
 #pragma once
 
@@ -57,8 +57,19 @@ enum tl_reg {
 
 /* Where the stub finds a register: fourth column of regs.def. */
 enum tl_reg_source {
-    TL_SRC_GPR, TL_SRC_RIP, TL_SRC_FLAGS, TL_SRC_SELECTOR, TL_SRC_FPU, TL_SRC_BASE, TL_SRC_TABLE,
-    TL_SRC_CONTROL, TL_SRC_EFER, TL_SRC_DEBUG, TL_SRC_MODE, TL_SRC_EXIT, TL_SRC_FIELD,
+    TL_SRC_GPR,
+    TL_SRC_RIP,
+    TL_SRC_FLAGS,
+    TL_SRC_SELECTOR,
+    TL_SRC_FPU,
+    TL_SRC_BASE,
+    TL_SRC_TABLE,
+    TL_SRC_CONTROL,
+    TL_SRC_EFER,
+    TL_SRC_DEBUG,
+    TL_SRC_MODE,
+    TL_SRC_EXIT,
+    TL_SRC_FIELD,
 };
 
 /* Values of the pseudo-register cpu_mode and of `mode` in packets. */
@@ -103,9 +114,9 @@ struct tl_field {
 
 struct tl_reason {
     uint64_t code;
-    const char *name;   /* without EXIT_REASON_ or VMEXIT_ */
+    const char *name; /* without EXIT_REASON_ or VMEXIT_ */
     const char *text;
-    enum tl_kind kind;  /* the first; see tl_reason_kinds() */
+    enum tl_kind kind; /* the first; see tl_reason_kinds() */
 };
 
 struct tl_msr_row {
@@ -229,8 +240,8 @@ const struct tl_bits_row *tl_bit_by_name(int group, const char *name, size_t len
  * fit (then buf ends with "..." when there is room). "0" is written when nothing is set. */
 size_t tl_bits_format(int group, uint64_t value, char *buf, size_t cap);
 
-/* Edit distance (insert, delete, replace, swap of neighbours; case does not matter), at most limit+1.
- * Words longer than 63 bytes count as limit+1. */
+/* Edit distance (insert, delete, replace, swap of neighbours; case does not matter), at most
+ * limit+1. Words longer than 63 bytes count as limit+1. */
 unsigned tl_edit_distance(const char *a, size_t a_len, const char *b, size_t b_len, unsigned limit);
 
 /* Keeps the nearest of many candidates; start with { .best = NULL }. A candidate counts when its
@@ -239,7 +250,8 @@ struct tl_nearest {
     const char *best;
     unsigned distance;
 };
-void tl_nearest_try(struct tl_nearest *near, const char *word, size_t length, const char *candidate);
+void tl_nearest_try(struct tl_nearest *near, const char *word, size_t length,
+                    const char *candidate);
 
 /* The nearest name of a table to a word with a typing error, or NULL. */
 const char *tl_nearest_field(enum tl_vendor vendor, const char *word, size_t length);

@@ -89,20 +89,20 @@ const struct tl_field *tl_field_by_name(enum tl_vendor vendor, const char *name,
 static const struct {
     const char *vmx, *svm;
 } aliases[] = {
-    { "eptp", "nested_cr3" },
-    { "vpid", "asid" },
-    { "exit_reason", "exit_code" },
-    { "exit_qualification", "exit_info1" },
-    { "guest_phys_addr", "exit_info2" },
-    { "idt_vectoring_info", "exit_int_info" },
-    { "entry_intr_info", "event_inject" },
-    { "guest_interruptibility", "interrupt_shadow" },
-    { "exception_bitmap", "intercept_exceptions" },
-    { "msr_bitmap", "msrpm_base" },
-    { "io_bitmap_a", "iopm_base" },
-    { "exit_instr_len", "insn_len" },
-    { "ple_window", "pause_filter_count" },
-    { "ple_gap", "pause_filter_threshold" },
+    {"eptp", "nested_cr3"},
+    {"vpid", "asid"},
+    {"exit_reason", "exit_code"},
+    {"exit_qualification", "exit_info1"},
+    {"guest_phys_addr", "exit_info2"},
+    {"idt_vectoring_info", "exit_int_info"},
+    {"entry_intr_info", "event_inject"},
+    {"guest_interruptibility", "interrupt_shadow"},
+    {"exception_bitmap", "intercept_exceptions"},
+    {"msr_bitmap", "msrpm_base"},
+    {"io_bitmap_a", "iopm_base"},
+    {"exit_instr_len", "insn_len"},
+    {"ple_window", "pause_filter_count"},
+    {"ple_gap", "pause_filter_threshold"},
 };
 
 const struct tl_field *tl_field_alias(enum tl_vendor vendor, const char *name, size_t length)
@@ -119,8 +119,8 @@ const struct tl_field *tl_field_alias(enum tl_vendor vendor, const char *name, s
     return field;
 }
 
-/* Whole match with '*' and '?'; one saved position suffices, because a later '*' may always take over
- * from an earlier one. */
+/* Whole match with '*' and '?'; one saved position suffices, because a later '*' may always take
+ * over from an earlier one. */
 static bool glob(const char *pattern, const char *text)
 {
     const char *star = NULL, *resume = NULL;
@@ -197,13 +197,15 @@ uint64_t tl_reason_kinds(enum tl_vendor vendor, uint64_t code)
     static const struct {
         uint16_t code;
         uint8_t kind;
-    } vmx_also[] = {
-#define VMX_ALSO(code_, kind_) { code_, TL_KIND_##kind_ },
+    } vmx_also[] =
+        {
+#define VMX_ALSO(code_, kind_) {code_, TL_KIND_##kind_},
 #include "protocol/exit_reasons.def"
-    }, svm_also[] = {
-#define SVM_ALSO(code_, kind_) { code_, TL_KIND_##kind_ },
+        },
+      svm_also[] = {
+#define SVM_ALSO(code_, kind_) {code_, TL_KIND_##kind_},
 #include "protocol/exit_reasons.def"
-    };
+      };
     const struct tl_reason *row = tl_reason(vendor, code);
     uint64_t kinds = row ? UINT64_C(1) << row->kind : 0;
 

@@ -56,7 +56,7 @@ static const struct tl_bits_row *row_of_bit(int group, unsigned bit)
 
 size_t tl_bits_format(int group, uint64_t value, char *buf, size_t cap)
 {
-    struct text t = { buf, cap, 0, false };
+    struct text t = {buf, cap, 0, false};
     const char *space = "";
 
     if (!cap)
@@ -137,8 +137,7 @@ unsigned tl_edit_distance(const char *a, size_t a_len, const char *b, size_t b_l
 void tl_nearest_try(struct tl_nearest *near, const char *word, size_t length, const char *candidate)
 {
     unsigned limit = (unsigned)min((unsigned)(length + 2) / 3, WORD_MAX);
-    unsigned distance =
-        tl_edit_distance(word, length, candidate, length_of(candidate), limit);
+    unsigned distance = tl_edit_distance(word, length, candidate, length_of(candidate), limit);
 
     if (distance > limit || (near->best && distance >= near->distance))
         return;
@@ -148,7 +147,7 @@ void tl_nearest_try(struct tl_nearest *near, const char *word, size_t length, co
 
 const char *tl_nearest_field(enum tl_vendor vendor, const char *word, size_t length)
 {
-    struct tl_nearest near = { NULL, 0 };
+    struct tl_nearest near = {NULL, 0};
     unsigned count;
     const struct tl_field *rows = tl_fields(vendor, &count);
 
@@ -159,7 +158,7 @@ const char *tl_nearest_field(enum tl_vendor vendor, const char *word, size_t len
 
 const char *tl_nearest_kind(const char *word, size_t length)
 {
-    struct tl_nearest near = { NULL, 0 };
+    struct tl_nearest near = {NULL, 0};
 
     for (unsigned i = 1; i < TL_KIND_COUNT; i++)
         tl_nearest_try(&near, word, length, tl_kinds[i].word);
@@ -168,7 +167,7 @@ const char *tl_nearest_kind(const char *word, size_t length)
 
 const char *tl_nearest_msr(const char *word, size_t length)
 {
-    struct tl_nearest near = { NULL, 0 };
+    struct tl_nearest near = {NULL, 0};
 
     for (unsigned i = 0; i < tl_msr_count; i++) {
         tl_nearest_try(&near, word, length, tl_msrs[i].name);
@@ -179,7 +178,7 @@ const char *tl_nearest_msr(const char *word, size_t length)
 
 const char *tl_nearest_reg(const char *word, size_t length)
 {
-    struct tl_nearest near = { NULL, 0 };
+    struct tl_nearest near = {NULL, 0};
 
     for (unsigned i = 0; i < TL_REG_COUNT; i++)
         tl_nearest_try(&near, word, length, tl_regs[i].name);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Fuzz target: the input is a script of what happens on a line between two ends. Without forged
- * frames every message must arrive once and in order; with them (valid CRC, any content) nothing may
- * break inside either end.
+ * frames every message must arrive once and in order; with them (valid CRC, any content) nothing
+ * may break inside either end.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -111,10 +111,14 @@ static void step(struct script *s)
     unsigned i = op >> 7;
 
     switch (op & 15) {
-    case 0: case 1: case 2: case 3:
+    case 0:
+    case 1:
+    case 2:
+    case 3:
         carry(i, 1 + (op >> 4 & 7) * 90u, next(s));
         break;
-    case 4: case 5:
+    case 4:
+    case 5:
         say(i, next(s));
         break;
     case 6:
@@ -126,7 +130,8 @@ static void step(struct script *s)
     case 8:
         now_ms += next(s) * 16u;
         break;
-    case 9: case 10:
+    case 9:
+    case 10:
         fetch(i);
         break;
     case 11:
@@ -154,7 +159,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct script script = { data, data + size };
+    struct script script = {data, data + size};
 
     now_ms = 0xfffff000;
     forged = false;

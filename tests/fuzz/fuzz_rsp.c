@@ -77,14 +77,30 @@ static void small_writer(const uint8_t *data, size_t size)
     rsp_tx_start(&tx, out, 32, true);
     for (size_t i = 0; i + 1 < size; i += 2) {
         switch (data[i] & 7) {
-        case 0: rsp_tx_hex(&tx, data[i + 1]); break;
-        case 1: rsp_tx_hex_le(&tx, data[i + 1], data[i] >> 5); break;
-        case 2: rsp_tx_binary(&tx, data + i, 2); break;
-        case 3: rsp_tx_text(&tx, (const char *)data + i, 2); break;
-        case 4: rsp_tx_pair(&tx, "k", data[i + 1]); break;
-        case 5: mark = rsp_tx_mark(&tx); break;
-        case 6: rsp_tx_rewind(&tx, mark); break;
-        case 7: rsp_tx_byte(&tx, 'z'); break;
+        case 0:
+            rsp_tx_hex(&tx, data[i + 1]);
+            break;
+        case 1:
+            rsp_tx_hex_le(&tx, data[i + 1], data[i] >> 5);
+            break;
+        case 2:
+            rsp_tx_binary(&tx, data + i, 2);
+            break;
+        case 3:
+            rsp_tx_text(&tx, (const char *)data + i, 2);
+            break;
+        case 4:
+            rsp_tx_pair(&tx, "k", data[i + 1]);
+            break;
+        case 5:
+            mark = rsp_tx_mark(&tx);
+            break;
+        case 6:
+            rsp_tx_rewind(&tx, mark);
+            break;
+        case 7:
+            rsp_tx_byte(&tx, 'z');
+            break;
         }
         MUST(rsp_tx_room(&tx) <= 32 && tx.length <= 32);
     }

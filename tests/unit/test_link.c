@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The link layer: exact frames, sessions, and two ends over a seeded hostile line that drops, doubles,
- * flips, cuts, invents and delays bytes. Every message must arrive once, in order, unharmed.
+ * The link layer: exact frames, sessions, and two ends over a seeded hostile line that drops,
+ * doubles, flips, cuts, invents and delays bytes. Every message must arrive once, in order,
+ * unharmed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -239,18 +240,19 @@ static uint32_t talk_both(unsigned count)
 static void report(const char *name, uint32_t ms)
 {
     print_message("%s: %u+%u messages in %u.%03u s, resent %u+%u, duplicates %u+%u, "
-                  "bad CRC %u+%u, resyncs %u+%u\n", name, talk[0].arrived, talk[1].arrived,
-                  ms / 1000, ms % 1000, end[0].stats.resent, end[1].stats.resent,
-                  end[0].stats.duplicates, end[1].stats.duplicates, end[0].stats.bad_crc,
-                  end[1].stats.bad_crc, end[0].stats.resyncs, end[1].stats.resyncs);
+                  "bad CRC %u+%u, resyncs %u+%u\n",
+                  name, talk[0].arrived, talk[1].arrived, ms / 1000, ms % 1000, end[0].stats.resent,
+                  end[1].stats.resent, end[0].stats.duplicates, end[1].stats.duplicates,
+                  end[0].stats.bad_crc, end[1].stats.bad_crc, end[0].stats.resyncs,
+                  end[1].stats.resyncs);
 }
 
 /* ---- tests ---- */
 
 static void frames_are_exact(void **state)
 {
-    static const uint8_t frame[] = { 0x11, 0x03, 0x1e, 'O', 'K' };
-    static const uint8_t expected[] = { 0x1e, 0x1d, 0x51, 0x1d, 0x43, 0x1d, 0x5e, 'O', 'K' };
+    static const uint8_t frame[] = {0x11, 0x03, 0x1e, 'O', 'K'};
+    static const uint8_t expected[] = {0x1e, 0x1d, 0x51, 0x1d, 0x43, 0x1d, 0x5e, 'O', 'K'};
     uint8_t wire_bytes[LINK_WIRE_MAX], crc[4];
     size_t n = link_encode(wire_bytes, 0x1234, frame, sizeof(frame));
     uint32_t check = link_crc32(UINT32_MAX ^ 0x1234, frame, sizeof(frame));
@@ -311,25 +313,25 @@ static void hostile_line(const char *name, uint32_t seed, struct vices v, unsign
 static void one_bad_byte_in_a_thousand(void **state)
 {
     (void)state;
-    hostile_line("1/1000 mixed", 2, (struct vices){ 4000, 4000, 4000, 0, 4000, 0 }, 10000);
+    hostile_line("1/1000 mixed", 2, (struct vices){4000, 4000, 4000, 0, 4000, 0}, 10000);
 }
 
 static void each_vice_alone(void **state)
 {
     (void)state;
-    hostile_line("drop 1/300", 3, (struct vices){ .drop = 300 }, 2000);
-    hostile_line("twice 1/300", 4, (struct vices){ .twice = 300 }, 2000);
-    hostile_line("flip 1/300", 5, (struct vices){ .flip = 300 }, 2000);
-    hostile_line("invent 1/300", 6, (struct vices){ .invent = 300 }, 2000);
-    hostile_line("cut 1/2000", 7, (struct vices){ .cut = 2000 }, 2000);
-    hostile_line("stall 1/1000", 8, (struct vices){ .stall = 1000, .drop = 2000 }, 1000);
+    hostile_line("drop 1/300", 3, (struct vices){.drop = 300}, 2000);
+    hostile_line("twice 1/300", 4, (struct vices){.twice = 300}, 2000);
+    hostile_line("flip 1/300", 5, (struct vices){.flip = 300}, 2000);
+    hostile_line("invent 1/300", 6, (struct vices){.invent = 300}, 2000);
+    hostile_line("cut 1/2000", 7, (struct vices){.cut = 2000}, 2000);
+    hostile_line("stall 1/1000", 8, (struct vices){.stall = 1000, .drop = 2000}, 1000);
 }
 
 static void everything_at_once(void **state)
 {
     (void)state;
     for (uint32_t seed = 10; seed < 20; seed++)
-        hostile_line("all vices", seed, (struct vices){ 400, 600, 400, 3000, 700, 4000 }, 1000);
+        hostile_line("all vices", seed, (struct vices){400, 600, 400, 3000, 700, 4000}, 1000);
 }
 
 static void fast_line(void **state)
@@ -337,7 +339,7 @@ static void fast_line(void **state)
     (void)state;
     start(30);
     bytes_per_s = 3000000;
-    vices = (struct vices){ 3000, 3000, 3000, 20000, 3000, 0 };
+    vices = (struct vices){3000, 3000, 3000, 20000, 3000, 0};
     connect_ends();
     report("3 MB/s", talk_both(10000));
 }
@@ -346,8 +348,9 @@ static void fast_line(void **state)
 static void a_step_is_cheap(void **state)
 {
     static const char request[] = "vCont;s:1";
-    static const char reply[] = "T0510:3b01000100* ;07:f0ff06000* ;11:02000* ;12:100* ;32:310*\"80*\";"
-                                "35:010d0* ;thread:1;tl.why:step;";
+    static const char reply[] =
+        "T0510:3b01000100* ;07:f0ff06000* ;11:02000* ;12:100* ;32:310*\"80*\";"
+        "35:010d0* ;thread:1;tl.why:step;";
     uint64_t before, cost;
     unsigned steps = 200;
 
@@ -551,10 +554,12 @@ static void text_passes_and_comes_back(void **state)
     rx_string(1, "login: ");
     assert_string_equal(seen_text, "login: ");
     seen_length = 0;
-    rx_string(1, "a\x1e" "b\nc"); /* a false start ends with the line */
+    rx_string(1, "a\x1e"
+                 "b\nc"); /* a false start ends with the line */
     assert_string_equal(seen_text, "ab\nc");
     seen_length = 0;
-    rx_string(1, "\x1e" "key");
+    rx_string(1, "\x1e"
+                 "key");
     link_poll(&end[1], now_ms + 400);
     assert_int_equal(seen_length, 0);
     assert_true(link_wait_ms(&end[1], now_ms + 400) == 100);
@@ -581,7 +586,7 @@ static void slow_reader_loses_nothing(void **state)
     start(90);
     connect_ends();
     while (got < 60) {
-        uint8_t message[2] = { (uint8_t)sent, 7 };
+        uint8_t message[2] = {(uint8_t)sent, 7};
         struct link_piece piece;
 
         if (sent < 60 && link_send(&end[0], LINK_RSP, message, 2, false) == 2)
@@ -594,7 +599,7 @@ static void slow_reader_loses_nothing(void **state)
             link_release(&end[1]);
         }
     }
-    assert_false(link_receive(&end[1], &(struct link_piece){ 0 }));
+    assert_false(link_receive(&end[1], &(struct link_piece){0}));
 }
 
 static void console_bytes_join(void **state)

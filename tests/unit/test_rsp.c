@@ -71,7 +71,7 @@ static void single_bytes_outside(void **state)
 
 static void dollar_restarts_everywhere(void **state)
 {
-    static const char *const heads[] = { "$", "$mff", "$mff#", "$mff#5", "$m}", "$m*" };
+    static const char *const heads[] = {"$", "$mff", "$mff#", "$mff#5", "$m}", "$m*"};
     uint8_t buf[16];
     struct rsp_rx rx;
 
@@ -139,16 +139,16 @@ static void link_messages_need_no_frame(void **state)
     assert_int_equal(rsp_rx_end(&rx), RSP_TOO_LONG);
 }
 
-#define SENDS(runs_, expected_, ...)                                          \
-    do {                                                                      \
-        uint8_t out_[300];                                                    \
-        struct rsp_tx tx;                                                     \
-        size_t n_;                                                            \
-        rsp_tx_start(&tx, out_, sizeof(out_), runs_);                         \
-        __VA_ARGS__;                                                          \
-        n_ = rsp_tx_finish(&tx);                                              \
-        assert_int_equal(n_, strlen(expected_));                              \
-        assert_memory_equal(out_, expected_, n_);                             \
+#define SENDS(runs_, expected_, ...)                                                               \
+    do {                                                                                           \
+        uint8_t out_[300];                                                                         \
+        struct rsp_tx tx;                                                                          \
+        size_t n_;                                                                                 \
+        rsp_tx_start(&tx, out_, sizeof(out_), runs_);                                              \
+        __VA_ARGS__;                                                                               \
+        n_ = rsp_tx_finish(&tx);                                                                   \
+        assert_int_equal(n_, strlen(expected_));                                                   \
+        assert_memory_equal(out_, expected_, n_);                                                  \
     } while (0)
 
 static void sends_exact_bytes(void **state)
@@ -162,7 +162,11 @@ static void sends_exact_bytes(void **state)
     SENDS(true, "$785634120*\"#20", rsp_tx_hex_le(&tx, 0x12345678, 7));
     SENDS(false, "$00ff2a#bf", rsp_tx_hex_bytes(&tx, "\0\xff*", 3));
     SENDS(true, "$}\x03}\x04}]}\x0a#62", rsp_tx_binary(&tx, "#$}*", 4));
-    SENDS(false, "$a???b#80", rsp_tx_text(&tx, "a#\n\xc3" "b", 5));
+    SENDS(false, "$a???b#80",
+          rsp_tx_text(&tx,
+                      "a#\n\xc3"
+                      "b",
+                      5));
     SENDS(false, "$cpu:1f;kind:hlt;#b7", rsp_tx_pair(&tx, "cpu", 31),
           rsp_tx_pair_str(&tx, "kind", "hlt"));
 }
@@ -173,7 +177,7 @@ static void runs_of_every_length(void **state)
     (void)state;
     SENDS(true, "$000#90", rsp_tx_str(&tx, "000"));
     SENDS(true, "$0* #7a", rsp_tx_str(&tx, "0000"));
-    SENDS(true, "$0*\"0#ac", rsp_tx_str(&tx, "0000000")); /* 7: '#' is forbidden */
+    SENDS(true, "$0*\"0#ac", rsp_tx_str(&tx, "0000000"));   /* 7: '#' is forbidden */
     SENDS(true, "$0*\"00#dc", rsp_tx_str(&tx, "00000000")); /* 8: '$' */
     SENDS(true, "$0*%#7f", rsp_tx_str(&tx, "000000000"));
     for (size_t n = 1; n < 400; n++) {
@@ -257,7 +261,7 @@ static void integers_are_bounded(void **state)
 {
     struct rsp_cursor c = rsp_cursor("00000000000000001f,x", 20);
     uint64_t value = 7;
-    uint8_t bytes[4] = { 9, 9, 9, 9 };
+    uint8_t bytes[4] = {9, 9, 9, 9};
 
     (void)state;
     assert_true(rsp_take_hex(&c, &value));
@@ -316,10 +320,10 @@ static void pairs_and_records(void **state)
     assert_false(rsp_take_record(&c, &record));
     c = rsp_cursor("novalue;", 8);
     assert_false(rsp_take_pair(&c, &slice, &slice));
-    assert_false(rsp_slice_hex((struct rsp_slice){ "12g", 3 }, &value));
-    assert_false(rsp_slice_hex((struct rsp_slice){ "", 0 }, &value));
-    assert_false(rsp_slice_bytes((struct rsp_slice){ "414243", 6 }, bytes, 2, &length));
-    assert_false(rsp_slice_bytes((struct rsp_slice){ "414", 3 }, bytes, 2, &length));
+    assert_false(rsp_slice_hex((struct rsp_slice){"12g", 3}, &value));
+    assert_false(rsp_slice_hex((struct rsp_slice){"", 0}, &value));
+    assert_false(rsp_slice_bytes((struct rsp_slice){"414243", 6}, bytes, 2, &length));
+    assert_false(rsp_slice_bytes((struct rsp_slice){"414", 3}, bytes, 2, &length));
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void fields_are_sorted_unique_and_found(void **state)
 /* SDM, "Structure of VMCS Component Encoding": bits 14:13 width, 11:10 type, bit 0 access. */
 static void vmcs_encodings_agree_with_their_bits(void **state)
 {
-    static const unsigned bytes_of_width[] = { 2, 8, 4, 8 };
+    static const unsigned bytes_of_width[] = {2, 8, 4, 8};
 
     (void)state;
     for (unsigned i = 0; i < tl_vmcs_count; i++) {
@@ -203,7 +203,8 @@ static void bits_become_words(void **state)
     assert_bits("cr0", 1 << 15, "15");
     assert_bits("efer", 0xd01, "SCE LME LMA NXE");
     assert_bits("rflags", 0x3202, "R1 IF IOPL=3");
-    assert_bits("event_inject", UINT64_C(0x1280000b0e), "vector=e type=3 error_code valid error=12");
+    assert_bits("event_inject", UINT64_C(0x1280000b0e),
+                "vector=e type=3 error_code valid error=12");
     assert_bits("intercept_cr", 0x8000, "15");
     memset(small, 'x', sizeof(small));
     assert_int_equal(tl_bits_format(tl_bits_group("cr0"), 0x80000031, small, sizeof(small)), 8);
@@ -247,10 +248,10 @@ static void bits_rows_are_sane(void **state)
 static void registers_are_in_gdb_order(void **state)
 {
     static const char *const core[] = {
-        "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", "r8", "r9", "r10", "r11",
-        "r12", "r13", "r14", "r15", "rip", "eflags", "cs", "ss", "ds", "es", "fs", "gs",
-        "st0", "st1", "st2", "st3", "st4", "st5", "st6", "st7",
-        "fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg", "fooff", "fop",
+        "rax", "rbx", "rcx",   "rdx",   "rsi",  "rdi",   "rbp",   "rsp",    "r8",    "r9",
+        "r10", "r11", "r12",   "r13",   "r14",  "r15",   "rip",   "eflags", "cs",    "ss",
+        "ds",  "es",  "fs",    "gs",    "st0",  "st1",   "st2",   "st3",    "st4",   "st5",
+        "st6", "st7", "fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg",  "fooff", "fop",
     };
 
     (void)state;
@@ -289,8 +290,9 @@ static void packets_and_errors(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < TL_PACKET_COUNT; i++)
-        assert_int_equal(tl_packet_by_name(tl_packets[i].kind, tl_packets[i].name,
-                                           strlen(tl_packets[i].name)), (int)i);
+        assert_int_equal(
+            tl_packet_by_name(tl_packets[i].kind, tl_packets[i].name, strlen(tl_packets[i].name)),
+            (int)i);
     assert_int_equal(tl_packet_by_name(TL_PACKET_A, "hello", 5), -1);
     for (unsigned i = 0; i < TL_ERROR_COUNT; i++) {
         assert_int_equal(strcspn(tl_errors[i].text, "#$}*"), strlen(tl_errors[i].text));
