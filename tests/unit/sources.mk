@@ -25,3 +25,5 @@ UNIT_SRCS_svm_decode := hv/svm/svm_event.c hv/svm/svm_exit.c hv/svm/svm_exit_ins
 	hv/svm/svm_state.c hv/svm/vmcb_setup.c hv/core/insn.c hv/core/insn_class.c \
 	hv/core/insn_operand.c hv/core/vcpu.c
 UNIT_TESTS += explain
+UNIT_TESTS += core_walk
+UNIT_SRCS_core_walk := hv/core/walk.c
