@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Reads and writes the guest's memory through the direct map, page by page, after asking the RAM map
- * whether there is memory of the guest at all. The walk itself is walk.c's.
+ * Reads and writes the guest's memory through the direct map, page by page, after asking the RAM
+ * map whether there is memory of the guest at all. The walk itself is walk.c's.
  */
 #include "core/guest_mem.h"
 
@@ -16,7 +16,8 @@
 #define PF_RESERVED (1u << 3)
 #define PF_FETCH    (1u << 4)
 
-/* The first MiB holds video memory and the BIOS: harmless to read, and real-mode guests run there. */
+/* The first MiB holds video memory and the BIOS: harmless to read, and real-mode guests run there.
+ */
 #define LOW_MEMORY_BYTES (UINT64_C(1) << 20)
 
 #define RAM_RANGES_MAX 128
@@ -145,8 +146,8 @@ static size_t copy_gva(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_by
             break;
         if (chunk > len_bytes - done_bytes)
             chunk = len_bytes - done_bytes;
-        got = write ? guest_write_gpa(walk.gpa, part, chunk)
-                    : guest_read_gpa(walk.gpa, part, chunk);
+        got =
+            write ? guest_write_gpa(walk.gpa, part, chunk) : guest_read_gpa(walk.gpa, part, chunk);
         done_bytes += got;
         if (got < chunk)
             break;
