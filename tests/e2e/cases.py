@@ -49,6 +49,8 @@ CASES = (
     Case("exceptions", want=(r"divide vector: ok", r"int3 vector: ok", r"no gate code: ok")),
     Case("int3_tf_dr", want=(r"steps: ok", r"watchpoint count: ok", r"breakpoint count: ok")),
     Case("real_mode", guest="real_mode_boot", want=(r"bios: ok", r"back: ok")),
+    # INT 15h: with 128 MiB our 32 MiB lie at 0x5e00000, and the guest must be told to keep off.
+    Case("e820", guest="e820_boot", want=(r"0000000005E00000 0000000002000000 00000002", r"e801 04E03C00")),
     # Shows 3: a guest that dies leaves a crash record, whoever listens.
     Case(
         "triple_fault",
