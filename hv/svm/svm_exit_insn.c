@@ -9,6 +9,7 @@
 #include "core/exit_cr.h"
 #include "core/guest_mem.h"
 #include "core/insn.h"
+#include "core/seeded.h"
 #include "cpu/x86.h"
 
 #define CR0_LMSW_BITS UINT64_C(0xf)
@@ -81,7 +82,7 @@ static bool decode_cr_operand(struct vcpu *vcpu, bool write)
 
     if (hv_caps.decode_assists && (e->raw_info[0] & CR_INFO_MOV)) {
         e->cr.insn = HV_CR_MOV;
-        e->cr.gpr = e->raw_info[0] & 15;
+        e->cr.gpr = e->raw_info[0] & (seeded(SEEDED_crgpr8) ? 7 : 15);
         e->cr.value = vcpu->regs.by_index[e->cr.gpr];
         if (write && vcpu_code_bits(vcpu) != 64)
             e->cr.value = (uint32_t)e->cr.value;
@@ -89,7 +90,7 @@ static bool decode_cr_operand(struct vcpu *vcpu, bool write)
     }
     if (!decode_instruction(vcpu, &insn))
         return false;
-    e->cr.gpr = insn.rm & 15;
+    e->cr.gpr = insn.rm & (seeded(SEEDED_crgpr8) ? 7 : 15);
     switch (insn.class) {
     case INSN_MOV_CR:
         e->cr.insn = HV_CR_MOV;

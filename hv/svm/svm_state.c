@@ -5,6 +5,7 @@
  */
 #include "svm/svm.h"
 
+#include "core/seeded.h"
 #include "cpu/cpu.h"
 #include "cpu/x86.h"
 #include "lib/log.h"
@@ -68,12 +69,29 @@ void svm_nested_flush(struct vcpu *vcpu)
     flush_at_entry(svm_edit(vcpu));
 }
 
-/* EFER as the CPU shall hold it: SVME always, LMA as LME and CR0.PG say (QEMU takes it as it is). */
+/*
+ * EFER as the CPU shall hold it: SVME always, LMA as LME and CR0.PG say (QEMU takes it as it is).
+ * LME means nothing while paging is off, and the guest neither reads EFER nor sets CR0.PG without us:
+ * where a #VMEXIT with it would break our own paging, it waits for CR0.PG.
+ */
 static void write_efer(struct svm_vcpu *svm, uint64_t value)
 {
-    bool lma = (value & EFER_LME) && (svm->vmcb->guest_cr0 & CR0_PG);
+    bool paging = svm->vmcb->guest_cr0 & CR0_PG;
+    uint64_t lma = paging && (value & EFER_LME) ? EFER_LMA : 0;
 
-    svm->vmcb->guest_efer = (value & ~EFER_LMA) | EFER_SVME | (lma ? EFER_LMA : 0);
+    if (seeded(SEEDED_ia32e_ctl))
+        lma = 0;
+    svm->efer = (value & ~(EFER_LMA | EFER_SVME)) | lma;
+    svm->vmcb->guest_efer = svm->efer | EFER_SVME;
+    if (svm_quirk(SVM_QUIRK_late_lme) && !paging)
+        svm->vmcb->guest_efer &= ~EFER_LME;
+}
+
+/* A value to be taken as it is: LMA is not recomputed. */
+static void write_efer_raw(struct svm_vcpu *svm, uint64_t value)
+{
+    svm->efer = value & ~EFER_SVME;
+    svm->vmcb->guest_efer = value;
 }
 
 void svm_set_efer(struct vcpu *vcpu, uint64_t real)
@@ -85,7 +103,7 @@ void svm_set_efer(struct vcpu *vcpu, uint64_t real)
 static void write_cr0_real(struct svm_vcpu *svm, uint64_t value)
 {
     svm->vmcb->guest_cr0 = value;
-    write_efer(svm, svm->vmcb->guest_efer);
+    write_efer(svm, svm->efer);
 }
 
 void svm_set_cr(struct vcpu *vcpu, uint8_t index, uint64_t real, uint64_t read)
@@ -124,7 +142,7 @@ uint64_t svm_get(struct vcpu *vcpu, enum hv_state what)
     case HV_ST_DR6:
         return svm->dr6_parked ? svm->dr6 : svm->vmcb->guest_dr6;
     case HV_ST_EFER:
-        return svm->vmcb->guest_efer & ~EFER_SVME;
+        return svm->efer;
     default:
         hv_assert(what < HV_STATE_COUNT);
         if (field_of_state[what] == VMCB_none)
@@ -273,10 +291,9 @@ int svm_msr_area(struct vcpu *vcpu, struct hv_msr_entry *entries, int max)
     int count = 0;
 
     for (unsigned i = 0; i < sizeof(area) / sizeof(area[0]) && count < max; i++) {
-        uint64_t value = raw_read(svm->vmcb, area[i].field, 8);
+        uint64_t value = area[i].index == MSR_efer ? svm->efer
+                                                   : raw_read(svm->vmcb, area[i].field, 8);
 
-        if (area[i].index == MSR_efer)
-            value &= ~EFER_SVME;
         entries[count++] = (struct hv_msr_entry){ .index = area[i].index, .value = value };
     }
     return count;
@@ -289,8 +306,9 @@ int svm_msr_area_set(struct vcpu *vcpu, uint32_t index, uint64_t value)
         if (area[i].index != index)
             continue;
         if (index == MSR_efer)
-            value |= EFER_SVME;
-        raw_write(svm_edit(vcpu)->vmcb, area[i].field, 8, value);
+            write_efer_raw(svm_edit(vcpu), value | EFER_SVME);
+        else
+            raw_write(svm_edit(vcpu)->vmcb, area[i].field, 8, value);
         return 0;
     }
     return -1;
@@ -339,6 +357,8 @@ int svm_field_write(struct vcpu *vcpu, uint32_t field, uint64_t value)
         return -1;
     if (in_vcpu)
         *in_vcpu = value;
+    else if (field == VMCB_guest_efer)
+        write_efer_raw(svm_edit(vcpu), value);
     else
         raw_write(svm_edit(vcpu)->vmcb, field, size_bytes, value);
     flush_at_entry(svm_edit(vcpu));

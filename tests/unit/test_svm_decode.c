@@ -16,6 +16,7 @@
 #include "core/exit_cr.h"
 #include "core/guest_mem.h"
 #include "core/insn.h"
+#include "core/seeded.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
@@ -24,6 +25,7 @@
 #include "svm/svm.h"
 
 /* What hardware and core would provide. */
+uint64_t seeded_mask;
 struct hv_caps hv_caps;
 struct svm_caps svm_caps;
 static const struct hv_backend backend = {
@@ -563,6 +565,24 @@ static void test_efer_faces(void **state)
     assert_false(vmcb.intercept_cr_read & 1);
 }
 
+/* QEMU loses the host's CR0 at an exit with LME=1, PG=0, PAE=0: LME waits, and nobody can tell. */
+static void test_late_lme(void **state)
+{
+    struct hv_msr_entry area[HV_MSR_AREA_MAX];
+
+    (void)state;
+    svm_caps.quirks = SVM_QUIRK_late_lme;
+    svm_set_efer(&vcpu, EFER_LME | EFER_NXE);
+    assert_true(vmcb.guest_efer == (EFER_NXE | EFER_SVME));
+    assert_true(svm_get(&vcpu, HV_ST_EFER) == (EFER_LME | EFER_NXE));
+    assert_true(svm_msr_area(&vcpu, area, HV_MSR_AREA_MAX) > 0);
+    assert_true(area[0].value == (EFER_LME | EFER_NXE));
+    svm_set_cr(&vcpu, 0, 0x80000011, 0x80000011);
+    assert_true(vmcb.guest_efer == (EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME));
+    svm_set_cr(&vcpu, 0, 0x11, 0x11);
+    assert_true(vmcb.guest_efer == (EFER_NXE | EFER_SVME));
+}
+
 static void test_permission_maps(void **state)
 {
     (void)state;
@@ -620,6 +640,7 @@ int main(void)
         CASE(test_interrupt_window),
         CASE(test_segments),
         CASE(test_efer_faces),
+        CASE(test_late_lme),
         CASE(test_permission_maps),
         CASE(test_raw_fields),
     };
