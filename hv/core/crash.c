@@ -341,6 +341,13 @@ static void collect(struct vcpu *vcpu)
                 explain_certainty_text(verdict.item[i].certainty));
 }
 
+struct crash_record *crash_collect(struct vcpu *vcpu, const struct explanation **why)
+{
+    collect(vcpu);
+    *why = &verdict;
+    return &record;
+}
+
 struct to_line {
     crash_line_fn line;
     void *context;

@@ -7,12 +7,17 @@
 
 #include "core/vcpu.h"
 #include "cpu/cpu.h"
+#include "protocol/explain.h"
 
 /* Called for each whole line, without a line feed. */
 typedef void (*crash_line_fn)(void *context, const char *line, size_t len_bytes);
 
 /* Renders the record of the vCPU's present state (whatever stopped it). Changes nothing. */
 void crash_render(struct vcpu *vcpu, crash_line_fn line, void *context);
+
+/* The record itself, collected anew, and what explains it; valid until the next call. The caller may
+ * edit the state in it to ask what would be. */
+struct crash_record *crash_collect(struct vcpu *vcpu, const struct explanation **why);
 
 /* Prints it as log lines, between `crash begin` and `crash end`. */
 void crash_print(struct vcpu *vcpu);
