@@ -141,4 +141,5 @@ static const char *load_multiboot(struct guest_plan *plan, struct guest_entry *o
     return NULL;
 }
 
-const struct guest_loader guest_multiboot = {"multiboot", true, matches, plan_multiboot, load_multiboot};
+const struct guest_loader guest_multiboot = {"multiboot", true, matches, plan_multiboot,
+                                             load_multiboot};
