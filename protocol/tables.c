@@ -119,12 +119,11 @@ const char *const tl_cpu_mode_names[TL_MODE_COUNT] = {
 #define XML_CLOSE_segments "</feature>"
 #define XML_CLOSE_system   "</feature>"
 
-const char tl_target_xml[] =
-    "<?xml version=\"1.0\"?><!DOCTYPE target [<!ATTLIST reg bitsize CDATA \"64\">]>"
-    "<target><architecture>i386:x86-64</architecture>"
+const char tl_target_xml[] = "<!DOCTYPE target [<!ATTLIST reg bitsize CDATA \"64\">]>"
+                             "<target><architecture>i386:x86-64</architecture>"
 #define REG_FEATURE(id_, name_) XML_CLOSE_##id_ "<feature name=\"" name_ "\">"
 #define REG(name_, bits_, type_, feature_, source_)                                                \
     "<reg name=\"" #name_ "\"" XML_BITS_##bits_ XML_TYPE_##type_ "/>"
 #include "protocol/regs.def"
-    "</feature></target>";
+                             "</feature></target>";
 const unsigned tl_target_xml_len = sizeof(tl_target_xml) - 1;
