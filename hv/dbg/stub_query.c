@@ -136,6 +136,20 @@ enum stub_answer packet_attached(struct stub *stub, struct args args)
     return STUB_REPLY;
 }
 
+/* How much of the text fits into a reply behind its first letter, escapes counted. The target
+ * description has none, so that it goes in one piece: a connect has a budget of bytes. */
+static size_t escaped_fit(const char *text, size_t text_len)
+{
+    size_t cost = 1, n = 0;
+
+    for (; n < text_len; n++) {
+        cost += text[n] == '#' || text[n] == '$' || text[n] == '}' || text[n] == '*' ? 2 : 1;
+        if (cost > REPLY_CAP_BYTES)
+            break;
+    }
+    return n;
+}
+
 /* The slice OFFSET,LENGTH of an object, as qXfer wants it. */
 static enum stub_answer slice(struct stub *stub, const char *text, size_t text_len,
                               struct args args)
@@ -148,8 +162,8 @@ static enum stub_answer slice(struct stub *stub, const char *text, size_t text_l
     if (offset > text_len)
         offset = text_len;
     left = text_len - offset;
-    if (len > REPLY_CAP_BYTES / 2 - 1) /* every byte may need an escape */
-        len = REPLY_CAP_BYTES / 2 - 1;
+    if (len > escaped_fit(text + offset, (size_t)left))
+        len = escaped_fit(text + offset, (size_t)left);
     reply_str(&stub->reply, len < left ? "m" : "l");
     reply_bytes(&stub->reply, text + offset, (size_t)(len < left ? len : left));
     return STUB_REPLY;
