@@ -6,6 +6,7 @@
  */
 #include "vmx/vmx.h"
 
+#include "core/seeded.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
@@ -67,12 +68,14 @@ static uint32_t base_proc2(const struct vmx_vcpu *vmx)
     if (vmx->vpid)
         bits |= PROC2_VPID;
     /* CPUID shows these instructions exactly when they are enabled here (hv_caps). */
-    if (hv_caps.guest_rdtscp)
+    if (hv_caps.guest_rdtscp && !seeded(SEEDED_no_rdtscp))
         bits |= PROC2_RDTSCP;
-    if (hv_caps.guest_invpcid)
+    if (hv_caps.guest_invpcid && !seeded(SEEDED_no_invpcid))
         bits |= PROC2_INVPCID;
-    if (hv_caps.guest_xsaves)
+    if (hv_caps.guest_xsaves && !seeded(SEEDED_no_xsaves))
         bits |= PROC2_XSAVES;
+    if (seeded(SEEDED_ctl_unsupported)) /* the lowest bit that may not be 1 */
+        bits |= ~(uint32_t)(vmx_caps.proc2 >> 32) & ((uint32_t)(vmx_caps.proc2 >> 32) + 1);
     if (hv_caps.guest_waitpkg)
         bits |= PROC2_USER_WAIT_PAUSE;
     return bits;
@@ -212,7 +215,7 @@ void vmx_setup_host(const struct cpu *cpu)
     vmwrite(vmcs_host_cs_selector, cpu->cs);
     vmwrite(vmcs_host_ss_selector, cpu->ss);
     vmwrite(vmcs_host_ds_selector, 0); /* unused in 64-bit mode; GS base is a field of its own */
-    vmwrite(vmcs_host_es_selector, 0);
+    vmwrite(vmcs_host_es_selector, seeded(SEEDED_host_sel) ? 3 : 0);
     vmwrite(vmcs_host_fs_selector, 0);
     vmwrite(vmcs_host_gs_selector, 0);
     vmwrite(vmcs_host_tr_selector, cpu->tr);

@@ -6,6 +6,7 @@
 #include "vmx/vmx.h"
 
 #include "core/exit_fast.h"
+#include "core/seeded.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
@@ -211,6 +212,8 @@ static bool must_wait(struct vcpu *vcpu)
 
     if ((!nmi && vcpu->inject.type != HV_EVENT_INTR) || window_open(vcpu, nmi))
         return false;
+    if (nmi && seeded(SEEDED_nmi_reinject))
+        return false;
     if (nmi) {
         vmx->pending_nmi = true;
         vmx_window_request(vcpu, PROC_NMI_WINDOW, true);
@@ -235,7 +238,7 @@ static void inject(struct vcpu *vcpu)
         vmwrite(vmcs_entry_error_code, event->error_code);
     }
     if (event->type >= HV_EVENT_SOFT_INT)
-        vmwrite(vmcs_entry_instr_len, event->instr_len_bytes);
+        vmwrite(vmcs_entry_instr_len, seeded(SEEDED_insnlen0) ? 0 : event->instr_len_bytes);
     vmwrite(vmcs_entry_intr_info, info);
     if (vmread(vmcs_guest_activity) == ACTIVITY_HLT)
         vmwrite(vmcs_guest_activity, ACTIVITY_ACTIVE); /* every event ends HLT; few may enter there */
@@ -328,6 +331,8 @@ static void __attribute__((noinline, cold)) entry_failed(struct vcpu *vcpu, int 
     enum { VMFAIL_VALID = 2 };
 
     vmx_decode_vmfail(vcpu, status == VMFAIL_VALID ? vmread(vmcs_vm_instruction_error) : 0);
+    if (status == VMFAIL_VALID)
+        vcpu->regs.rip = vmread(vmcs_guest_rip); /* further than regs after a fast CPUID */
     after_exit(vcpu);
 }
 

@@ -148,6 +148,12 @@ vmx_exit_landing:                       /* host RIP; RSP as it was at the VMWRIT
         movq    R11(%rdi), %r11
         movq    RDI(%rdi), %rdi
         vmresume
+        movq    (%rsp), %rdi            /* refused: keep what the long road would have kept */
+        movq    %rbp, RBP(%rdi)
+        movq    %r12, R12(%rdi)
+        movq    %r13, R13(%rdi)
+        movq    %r14, R14(%rdi)
+        movq    %r15, R15(%rdi)
         jmp     .Lfailed
         .size   vmx_enter, . - vmx_enter
 

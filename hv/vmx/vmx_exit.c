@@ -276,7 +276,7 @@ static void decode_vectoring(struct hv_exit *e)
     if (e->event.type >= HV_EVENT_SOFT_INT)
         e->event.instr_len_bytes = vmread(vmcs_exit_instr_len);
     /* The NMI was not delivered after all; it can only be injected again when not blocked. */
-    if (e->event.type == HV_EVENT_NMI)
+    if (e->event.type == HV_EVENT_NMI && !seeded(SEEDED_nmi_reinject))
         vmwrite(vmcs_guest_interruptibility, vmread(vmcs_guest_interruptibility) & ~BLOCKING_NMI);
 }
 

@@ -44,10 +44,15 @@ struct hv_segment vmx_get_segment(struct vcpu *vcpu, enum hv_seg seg)
 
 void vmx_set_segment(struct vcpu *vcpu, enum hv_seg seg, const struct hv_segment *value)
 {
+    const uint32_t wide_tss = 8; /* in the type: 11 is a busy 32- or 64-bit TSS, 3 a busy 16-bit one */
+    uint32_t rights = value->rights;
+
     (void)vcpu;
+    if (seg == HV_TR && seeded(SEEDED_tr16))
+        rights &= ~wide_tss;
     vmcs_raw_write(VMCS_guest_es_selector + 2u * seg, value->selector);
     vmcs_raw_write(VMCS_guest_es_limit + 2u * seg, value->limit);
-    vmcs_raw_write(VMCS_guest_es_rights + 2u * seg, value->rights);
+    vmcs_raw_write(VMCS_guest_es_rights + 2u * seg, rights);
     vmcs_raw_write(VMCS_guest_es_base + 2u * seg, value->base);
 }
 
