@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `--gdb PORT`: a reliable TCP socket for GDB or LLDB, while the console stays usable. One owner of
+ * the target at a time: the guest's runs and stops go to who resumed it.
+ */
+#pragma once
+
+#include <poll.h>
+#include <stdbool.h>
+
+struct broker;
+struct console;
+
+/* Listens on localhost:PORT (0: any free one, printed). NULL after printing why. */
+struct broker *broker_new(struct console *console, int port);
+void broker_free(struct broker *broker); /* NULL is fine, here and below */
+
+/* For the poll loop: fills slots, returns how many; then serves those that are ready. */
+nfds_t broker_slots(struct broker *broker, struct pollfd *slots, nfds_t cap);
+void broker_serve(struct broker *broker, const struct pollfd *slots, nfds_t count);
+
+/* GDB resumed the guest and waits for its stop. */
+bool broker_owns(const struct broker *broker);
+
+/* The guest stopped: GDB is told if it waits. */
+void broker_stopped(struct broker *broker);
+
+/* The resume that GDB asked for did not happen. */
+void broker_refused(struct broker *broker, const char *why);
+
+/* GDB is connected. */
+bool broker_connected(const struct broker *broker);

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The poll loop and what arrives through it: signals, the line, the emulator's end, the keyboard.
+ * Opening is console_open.c's, the script and the prompt are console_run.c's.
+ */
+#include "monitor/console.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "monitor/broker.h"
+#include "monitor/console_impl.h"
+#include "monitor/editor.h"
+#include "monitor/out.h"
+#include "monitor/stops.h"
+#include "monitor/target.h"
+#include "monitor/view.h"
+
+#define PARTIAL_LINE_MS 250  /* a guest line without its end is shown after that */
+#define END_WAIT_MS     1500 /* the line closed: how long its emulator may take to end */
+
+uint64_t console_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+bool console_attached(const struct console *console)
+{
+    enum session_state state =
+        console->session ? session_state(console->session) : SESSION_DETACHED;
+
+    return state == SESSION_STOPPED || state == SESSION_RUNNING;
+}
+
+bool console_running(const struct console *console)
+{
+    return console->session && session_state(console->session) == SESSION_RUNNING;
+}
+
+bool console_was_attached(const struct console *console)
+{
+    return console->why_detached[0] != '\0';
+}
+
+const char *console_why_detached(const struct console *console)
+{
+    return console->why_detached[0] ? console->why_detached : "nothing is attached";
+}
+
+/* ---- what a session calls ---- */
+
+/* Keeps what the guest prints for `expect output`, the last megabyte of it. */
+static void keep_output(struct console *console, const uint8_t *bytes, size_t len_bytes)
+{
+    const size_t keep_bytes = 1u << 20;
+
+    if (console->output_len_bytes + len_bytes + 1 > console->output_cap_bytes) {
+        size_t cap_bytes = console->output_len_bytes + len_bytes + 1 + 65536;
+        char *output = realloc(console->output, cap_bytes);
+
+        if (!output)
+            return;
+        console->output = output;
+        console->output_cap_bytes = cap_bytes;
+    }
+    for (size_t i = 0; i < len_bytes; i++)
+        if (bytes[i] != 0 && bytes[i] != '\r') /* regexec() works on C strings */
+            console->output[console->output_len_bytes++] = (char)bytes[i];
+    console->output[console->output_len_bytes] = '\0';
+    if (console->output_len_bytes > 2 * keep_bytes) {
+        size_t drop_bytes = console->output_len_bytes - keep_bytes;
+
+        memmove(console->output, console->output + drop_bytes, keep_bytes + 1);
+        console->output_len_bytes = keep_bytes;
+        console->output_seen_bytes =
+            console->output_seen_bytes > drop_bytes ? console->output_seen_bytes - drop_bytes : 0;
+    }
+}
+
+static void on_text(void *ctx, const uint8_t *bytes, size_t len_bytes)
+{
+    struct console *console = ctx;
+
+    keep_output(console, bytes, len_bytes);
+    out_guest(bytes, len_bytes);
+    console->text_seen_ms = console_now_ms();
+}
+
+static void on_stopped(void *ctx)
+{
+    struct console *console = ctx;
+
+    console->stop_is_new = true;
+    target_forget(console->target);
+}
+
+static void on_event(void *ctx, const char *text)
+{
+    struct console *console = ctx;
+    char what[24] = "", hex[600], why[300] = "";
+    uint64_t id = 0, lost = 0;
+
+    target_key(text, "t", what, sizeof(what));
+    target_key_number(text, "event", &id);
+    if (strcmp(what, "disarmed") == 0) {
+        if (target_key(text, "why", hex, sizeof(hex)))
+            target_text(hex, why, sizeof(why));
+        out_printf("[catch %u is disarmed: %s]\n",
+                   stops_number_of_event(console, (uint32_t)id), why);
+    } else if (strcmp(what, "lost") == 0) {
+        target_key_number(text, "log", &lost);
+        out_printf("[%llu log lines were lost: the line was full]\n", (unsigned long long)lost);
+    } else if (strcmp(what, "reset") == 0) {
+        out_printf("[the machine was reset]\n");
+    }
+}
+
+static void on_silent(void *ctx, bool silent)
+{
+    struct console *console = ctx;
+
+    console->silent_since_ms = silent ? console_now_ms() : 0;
+    if (silent)
+        out_printf("%s[nothing heard from the hypervisor for 2 s: is the cable in, does the machine "
+                   "still run? Trying on; `quit` gives up]%s\n",
+                   out_style(OUT_ERROR), out_style(OUT_PLAIN));
+    else
+        out_printf("[the line is back, nothing was lost]\n");
+}
+
+static bool on_wait(void *ctx, int timeout_ms)
+{
+    /* ^C does not cut a request short: half a conversation is worse than a late one. */
+    return console_pump_keys(ctx, timeout_ms, false);
+}
+
+struct session_calls console_session_calls(struct console *console)
+{
+    return (struct session_calls){
+        .ctx = console, .text = on_text, .stopped = on_stopped, .event = on_event,
+        .silent = on_silent, .wait = on_wait};
+}
+
+/* ---- ends ---- */
+
+static void say_end(struct console *console, const char *why)
+{
+    snprintf(console->why_detached, sizeof(console->why_detached), "%.200s%s", why,
+             console->interactive ? " (`quit`, then `trapline run` for a new one)" : "");
+    out_guest_flush();
+    out_printf("%s[%s]%s\n", out_style(OUT_DIM), why, out_style(OUT_PLAIN));
+}
+
+static void machine_ended(struct console *console)
+{
+    struct machine *machine = &console->machine;
+
+    if (console->end_seen)
+        return;
+    console->end_seen = true;
+    console->end = machine->end;
+    if (console->session) {
+        session_input(console->session); /* its last words may still be in the socket */
+        session_lose(console->session, machine->why);
+    }
+    say_end(console, machine->why);
+    if (machine->end == MACHINE_CRASHED)
+        console->status = STATUS_LOST;
+    else if (machine->end == MACHINE_RESET && console->status == STATUS_OK)
+        console->dead_unasked = true;
+}
+
+static void line_lost(struct console *console)
+{
+    uint64_t until_ms = console_now_ms() + END_WAIT_MS;
+    struct timespec pause = {.tv_nsec = 10 * 1000 * 1000};
+    char why[300];
+
+    /* An emulator that ends closes its line first: which of the two was it? */
+    while (console->machine_started && !console->end_seen && console_now_ms() < until_ms) {
+        if (console->machine.control_fd >= 0)
+            machine_control(&console->machine);
+        if (machine_poll(&console->machine) != MACHINE_RUNNING) {
+            machine_ended(console);
+            return;
+        }
+        nanosleep(&pause, NULL);
+    }
+    if (console->end_seen || console_was_attached(console))
+        return;
+    snprintf(why, sizeof(why), "the line is lost: %.200s", session_why(console->session));
+    say_end(console, why);
+    if (!console->machine_started)
+        out_printf("[check the cable or the machine, then `trapline attach %s` again]\n",
+                   console->options->target ? console->options->target : "TARGET");
+    console->status = STATUS_LOST;
+}
+
+static void time_is_up(struct console *console)
+{
+    console->timed_out = true;
+    console->quitting = true;
+    console->status = STATUS_LOST;
+    out_guest_flush();
+    out_error("time-out after %.3g seconds; the guest was %s", console->options->timeout_seconds,
+              !console_attached(console) ? "not attached"
+              : console_running(console) ? "running"
+                                         : "stopped");
+}
+
+/* ---- signals ---- */
+
+static void on_signal(struct console *console, uint32_t number)
+{
+    switch (number) {
+    case SIGINT:
+        console->interrupted = true;
+        if (console_running(console) && !console->script_active) {
+            out_printf("^C: stopping the guest\n");
+            session_break_in(console->session);
+        } else if (!console->script_active) {
+            editor_cancel_line();
+        }
+        break;
+    case SIGTERM:
+    case SIGHUP:
+        console->quitting = true;
+        console->status = STATUS_LOST;
+        break;
+    case SIGWINCH:
+        editor_resize();
+        break;
+    default:
+        break; /* SIGCHLD: machine_poll() looks anyway */
+    }
+}
+
+static void read_signals(struct console *console)
+{
+    struct signalfd_siginfo info;
+
+    while (read(console->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
+        on_signal(console, info.ssi_signo);
+}
+
+/* ---- the loop ---- */
+
+enum { SLOT_SIGNAL, SLOT_LINE, SLOT_MACHINE, SLOT_CONTROL, SLOT_KEYS, SLOT_BROKER, SLOTS = 16 };
+
+static int shorten(int timeout_ms, int64_t other_ms)
+{
+    if (other_ms < 0)
+        other_ms = 0;
+    return timeout_ms < 0 || other_ms < timeout_ms ? (int)other_ms : timeout_ms;
+}
+
+static int loop_timeout(struct console *console, int timeout_ms)
+{
+    uint64_t now_ms = console_now_ms();
+    int tick_ms;
+
+    if (console->deadline_ms)
+        timeout_ms = shorten(timeout_ms, (int64_t)(console->deadline_ms - now_ms));
+    if (out_guest_waits())
+        timeout_ms = shorten(timeout_ms, (int64_t)(console->text_seen_ms + PARTIAL_LINE_MS) -
+                                             (int64_t)now_ms);
+    if (console_attached(console)) {
+        tick_ms = session_tick(console->session);
+        if (tick_ms >= 0)
+            timeout_ms = shorten(timeout_ms, tick_ms);
+    }
+    return timeout_ms;
+}
+
+/* A dead guest is a failure of the run unless somebody has asked for just that. */
+static void judge_death(struct console *console)
+{
+    const char *stop = session_stop_text(console->session);
+    char why[20] = "", kind[40] = "";
+    uint64_t kinds;
+
+    if (strlen(stop) < 3 || !target_key(stop + 3, "tl.why", why, sizeof(why)))
+        return;
+    target_key(stop + 3, "tl.kind", kind, sizeof(kind));
+    kinds = tl_kinds_by_word(kind, strlen(kind));
+    console->dead_unasked = strcmp(why, "hv-fault") == 0;
+    if (strcmp(why, "dead") == 0) {
+        console->dead_unasked = true;
+        for (unsigned i = 0; i < TL_KIND_COUNT; i++)
+            if (kinds >> i & 1 && stops_wanted(console, i))
+                console->dead_unasked = false;
+    }
+}
+
+/* Shows a stop, or why there was no going on. True when the guest runs again: an ignored hit. */
+static bool take_stop(struct console *console)
+{
+    const char *refusal;
+
+    console->stop_is_new = false;
+    refusal = session_refusal(console->session);
+    if (refusal) {
+        out_error("%s", refusal);
+        console->resume_failed = true;
+        broker_refused(console->broker, refusal);
+        return false;
+    }
+    if (broker_owns(console->broker)) {
+        broker_stopped(console->broker);
+    } else if (stops_after_stop(console) && !console->interrupted) {
+        return session_resume(console->session, "vCont;c");
+    }
+    judge_death(console);
+    if (!console->quiet_stop)
+        view_stop(console);
+    return false;
+}
+
+static void show_new_stop(struct console *console)
+{
+    /* Not in the middle of somebody's request: showing a stop asks questions of its own. */
+    if (console->stop_is_new && !console->waiting_stop && !console->in_command &&
+        !console_running(console) && console_attached(console))
+        take_stop(console);
+}
+
+bool console_pump_keys(struct console *console, int timeout_ms, bool keys)
+{
+    bool line = console->session && session_state(console->session) != SESSION_LOST;
+    struct pollfd slot[SLOTS] = {
+        [SLOT_SIGNAL] = {.fd = console->signal_fd, .events = POLLIN},
+        [SLOT_LINE] = {.fd = line ? session_fd(console->session) : -1, .events = POLLIN},
+        [SLOT_MACHINE] = {.fd = console->machine_started ? console->machine.pid_fd : -1,
+                          .events = POLLIN},
+        [SLOT_CONTROL] = {.fd = console->machine_started ? console->machine.control_fd : -1,
+                          .events = POLLIN},
+        [SLOT_KEYS] = {.fd = keys ? STDIN_FILENO : -1, .events = POLLIN},
+    };
+    nfds_t count = SLOT_BROKER;
+
+    if (console->quitting)
+        return false;
+    if (line && session_wants_write(console->session))
+        slot[SLOT_LINE].events |= POLLOUT;
+    if (console->broker)
+        count += broker_slots(console->broker, &slot[SLOT_BROKER], SLOTS - SLOT_BROKER);
+    timeout_ms = loop_timeout(console, timeout_ms);
+    out_flush();
+    if (poll(slot, count, timeout_ms) < 0 && errno != EINTR)
+        return false;
+    if (slot[SLOT_SIGNAL].revents)
+        read_signals(console);
+    if (slot[SLOT_LINE].revents & POLLOUT)
+        session_output(console->session);
+    if (slot[SLOT_LINE].revents & (POLLIN | POLLHUP | POLLERR))
+        session_input(console->session);
+    if (slot[SLOT_CONTROL].revents)
+        machine_control(&console->machine);
+    if (slot[SLOT_MACHINE].revents && machine_poll(&console->machine) != MACHINE_RUNNING)
+        machine_ended(console);
+    if (line && session_state(console->session) == SESSION_LOST)
+        line_lost(console);
+    if (console->broker)
+        broker_serve(console->broker, &slot[SLOT_BROKER], count - SLOT_BROKER);
+    if (out_guest_waits() && console_now_ms() >= console->text_seen_ms + PARTIAL_LINE_MS)
+        out_guest_flush();
+    show_new_stop(console);
+    if (slot[SLOT_KEYS].revents & (POLLIN | POLLHUP))
+        editor_input();
+    if (console->deadline_ms && !console->timed_out && console_now_ms() >= console->deadline_ms)
+        time_is_up(console);
+    return !console->quitting;
+}
+
+bool console_pump(struct console *console, int timeout_ms)
+{
+    return console_pump_keys(console, timeout_ms, false) && !console->interrupted;
+}
+
+bool console_wait_until(struct console *console, bool (*done)(struct console *), int timeout_ms)
+{
+    uint64_t until_ms = console_now_ms() + (uint64_t)timeout_ms;
+
+    while (!done(console)) {
+        int64_t left_ms = (int64_t)(until_ms - console_now_ms());
+
+        if (left_ms <= 0 || !console_pump(console, (int)left_ms))
+            return done(console);
+    }
+    return true;
+}
+
+enum cmd_result console_wait_stop(struct console *console)
+{
+    bool broke_in = false;
+    uint64_t give_up_ms = 0;
+
+    console->resume_failed = false;
+    console->waiting_stop = true;
+    while (console_running(console) || (console->stop_is_new && console_attached(console))) {
+        if (console->stop_is_new && !console_running(console)) {
+            if (!take_stop(console))
+                break;
+            continue;
+        }
+        if (console->quitting)
+            break;
+        if (console->interrupted && !broke_in) {
+            out_printf("^C: stopping the guest\n");
+            session_break_in(console->session);
+            broke_in = true;
+            give_up_ms = console_now_ms() + 3000;
+        }
+        if (broke_in && console_now_ms() > give_up_ms) {
+            out_error("the guest does not stop; `kill` ends the machine");
+            break;
+        }
+        console_pump_keys(console, broke_in ? 200 : -1, false);
+    }
+    console->waiting_stop = false;
+    if (console->quitting || console_running(console))
+        return CMD_LOST;
+    if (console->resume_failed)
+        return CMD_ERROR;
+    if (console->end_seen && console->end != MACHINE_CRASHED)
+        return CMD_OK;
+    return console_attached(console) ? CMD_OK : CMD_LOST;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What console.c, console_open.c and console_run.c share. Nobody else includes this. */
+#pragma once
+
+#include "monitor/console.h"
+
+struct session_calls console_session_calls(struct console *console);
+
+/* As console_pump(), and serves the keyboard when `keys`; does not mind ^C. */
+bool console_pump_keys(struct console *console, int timeout_ms, bool keys);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the console does with an attached machine: the -x and -e script, then the prompt; and the
+ * verdict at the end.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "monitor/console_impl.h"
+#include "monitor/editor.h"
+#include "monitor/out.h"
+#include "monitor/report.h"
+#include "monitor/target.h"
+#include "monitor/view.h"
+
+#define PROMPT         "(trapline) "
+#define PROMPT_RUNNING "(running) "
+
+/* readline's callbacks carry no context: there is one console a process. */
+static struct console *the_console;
+
+static enum cmd_result run_line(struct console *console, const char *line)
+{
+    enum cmd_result result;
+
+    console->interrupted = false;
+    report_command(console->report, line);
+    console->in_command = true;
+    result = cmd_execute(console, line);
+    console->in_command = false;
+    report_result(console->report, result);
+    if (result == CMD_QUIT)
+        console->quitting = true;
+    return result;
+}
+
+/* ---- scripts ---- */
+
+static void settle(struct console *console, enum cmd_result result)
+{
+    if (console->status != STATUS_OK)
+        return;
+    if (result == CMD_EXPECT_FAILED)
+        console->status = STATUS_EXPECT_FAILED;
+    else if (result == CMD_LOST)
+        console->status = STATUS_LOST;
+    else if (result == CMD_ERROR)
+        console->status = STATUS_USAGE;
+}
+
+static void echo_command(const struct console *console, const char *line)
+{
+    if (*line)
+        out_printf("%s> %s%s\n", out_style(OUT_DIM), line, out_style(OUT_PLAIN));
+    (void)console;
+}
+
+static enum cmd_result run_script_line(struct console *console, char *line)
+{
+    bool outer = console->script_active;
+    enum cmd_result result;
+
+    line[strcspn(line, "\r\n")] = '\0';
+    line += strspn(line, " \t");
+    if (*line == '\0' || *line == '#')
+        return CMD_OK;
+    echo_command(console, line);
+    console->script_active = true;
+    result = run_line(console, line);
+    console->script_active = outer;
+    if (result == CMD_OK && console->interrupted)
+        result = CMD_ERROR; /* ^C ends the script */
+    return result;
+}
+
+enum cmd_result console_source(struct console *console, const char *path)
+{
+    bool standard = strcmp(path, "-") == 0;
+    FILE *file = standard ? stdin : fopen(path, "re");
+    enum cmd_result result = CMD_OK;
+    char *line = NULL;
+    size_t cap_bytes = 0;
+    unsigned number = 0;
+
+    if (!file) {
+        out_error("%s: %s", path, strerror(errno));
+        return CMD_ERROR;
+    }
+    while (result == CMD_OK && getline(&line, &cap_bytes, file) >= 0) {
+        number++;
+        result = run_script_line(console, line);
+    }
+    if (result == CMD_ERROR || result == CMD_EXPECT_FAILED)
+        out_error("%s:%u: the script ends here", standard ? "standard input" : path, number);
+    free(line);
+    if (!standard)
+        fclose(file);
+    return result;
+}
+
+static enum cmd_result run_script(struct console *console)
+{
+    const struct options *options = console->options;
+    enum cmd_result result = CMD_OK;
+
+    for (size_t i = 0; i < options->script_count && result == CMD_OK; i++) {
+        if (options->script[i].is_file) {
+            result = console_source(console, options->script[i].text);
+        } else {
+            char *copy = strdup(options->script[i].text);
+
+            result = copy ? run_script_line(console, copy) : CMD_ERROR;
+            free(copy);
+        }
+    }
+    return result;
+}
+
+/* ---- the prompt ---- */
+
+static void quit_or_ask(struct console *console)
+{
+    if (console->machine_started && !console->end_seen && !console->ask_quit) {
+        out_printf("The machine still runs; `quit` (or ^D once more) switches it off.\n");
+        console->ask_quit = true;
+        return;
+    }
+    console->quitting = true;
+}
+
+static void on_line(char *text)
+{
+    struct console *console = the_console;
+    static char *last; /* an empty line repeats a step or an `x` */
+    const char *line = text;
+
+    if (!text) {
+        out_printf("\n");
+        quit_or_ask(console);
+        return;
+    }
+    console->ask_quit = false;
+    line += strspn(line, " \t");
+    if (*line) {
+        free(last);
+        last = NULL;
+        if (cmd_repeats(line))
+            last = strdup(line);
+        run_line(console, line);
+    } else if (last) {
+        run_line(console, last);
+    }
+    free(text);
+}
+
+static char *on_complete(const char *line, int start, const char *word, int state)
+{
+    return cmd_complete(the_console, line, start, word, state);
+}
+
+static void prompt_loop(struct console *console)
+{
+    static const struct editor_calls calls = {.line = on_line, .complete = on_complete};
+
+    the_console = console;
+    editor_start(PROMPT, &calls);
+    while (!console->quitting) {
+        editor_prompt(console_running(console) ? PROMPT_RUNNING : PROMPT);
+        editor_show();
+        console_pump_keys(console, -1, true);
+        console->interrupted = false;
+    }
+    editor_stop();
+}
+
+/* Commands from a pipe: as -x -, until its end. */
+static enum cmd_result pipe_loop(struct console *console)
+{
+    return console_source(console, "-");
+}
+
+int console_run(struct console *console)
+{
+    enum cmd_result result;
+
+    if (!console->options->batch || console->options->script_count == 0)
+        view_attached(console);
+    console->stop_is_new = false;
+    view_stop(console);
+    result = run_script(console);
+    if (!console->interactive || result == CMD_QUIT || result == CMD_LOST)
+        settle(console, result);
+    if (console->interactive && result != CMD_QUIT)
+        prompt_loop(console);
+    else if (!console->options->batch && result == CMD_OK && !console->interactive)
+        settle(console, pipe_loop(console));
+    if (console->status == STATUS_OK && console->dead_unasked && !console->interactive) {
+        console->status = STATUS_GUEST_DIED;
+        out_error("the guest died, and no `catch` or `expect stop` asked for that");
+    }
+    report_end(console->report, console->status);
+    return (int)console->status;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* See explain_cmd.h. */
+#include "monitor/explain_cmd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/options.h"
+#include "monitor/out.h"
+#include "protocol/explain.h"
+#include "protocol/tables.h"
+
+static void print_record(const char *path, unsigned number, const struct crash_record *record,
+                         const struct explanation *why, unsigned bad)
+{
+    out_printf("%s%s: crash %u%s: %s\n", out_style(OUT_STOP), path, number, out_style(OUT_PLAIN),
+               record->why_text[0] ? record->why_text : record_why_words[record->why]);
+    if (record->regs_present)
+        out_printf("  at %04x:0x%" PRIx64 ", exit %" PRIu64 " (%s, reason 0x%" PRIx64 ")%s%s\n",
+                   record->segment[1].selector, record->rip, record->exit_count,
+                   tl_kind_word(record->exit.kind), record->exit.reason,
+                   record->platform[0] ? ", on " : "", record->platform);
+    if (!record->complete)
+        out_printf("  (the record is cut off: what is missing could change the verdict)\n");
+    if (bad)
+        out_printf("  (%u items were damaged and are not believed)\n", bad);
+    for (unsigned i = 0; i < why->count; i++) {
+        out_printf("  %u. %s%s%s [%s]\n", i + 1, i == 0 ? out_style(OUT_CHANGED) : "",
+                   why->item[i].text, i == 0 ? out_style(OUT_PLAIN) : "",
+                   explain_certainty_text(why->item[i].certainty));
+        if (why->item[i].evidence[0])
+            out_printf("     %s\n", why->item[i].evidence);
+    }
+    out_printf("  VM-entry rules: %u violated, %u cannot be told from this record\n",
+               why->rules_violated, why->rules_untold);
+}
+
+/* Bytes of a log need not be UTF-8; JSON must. */
+static json_t *json_text(const char *text)
+{
+    json_t *value = json_string(text);
+
+    return value ? value : json_string("(not UTF-8)");
+}
+
+static json_t *json_record(const char *path, unsigned number, const struct crash_record *record,
+                           const struct explanation *why, unsigned bad)
+{
+    json_t *object = json_object(), *items = json_array();
+
+    json_object_set_new(object, "log", json_text(path));
+    json_object_set_new(object, "crash", json_integer(number));
+    json_object_set_new(object, "why", json_text(record_why_words[record->why]));
+    json_object_set_new(object, "text", json_text(record->why_text));
+    json_object_set_new(object, "platform", json_text(record->platform));
+    json_object_set_new(object, "complete", json_boolean(record->complete));
+    json_object_set_new(object, "damaged_items", json_integer(bad));
+    json_object_set_new(object, "kind", json_text(tl_kind_word(record->exit.kind)));
+    json_object_set_new(object, "reason", json_integer((json_int_t)record->exit.reason));
+    json_object_set_new(object, "rip", json_integer((json_int_t)record->rip));
+    json_object_set_new(object, "rules_violated", json_integer(why->rules_violated));
+    json_object_set_new(object, "rules_untold", json_integer(why->rules_untold));
+    for (unsigned i = 0; i < why->count; i++) {
+        json_t *item = json_object();
+
+        json_object_set_new(item, "id", json_text(why->item[i].id));
+        json_object_set_new(item, "certainty",
+                            json_text(explain_certainty_text(why->item[i].certainty)));
+        json_object_set_new(item, "text", json_text(why->item[i].text));
+        json_object_set_new(item, "evidence", json_text(why->item[i].evidence));
+        json_array_append_new(items, item);
+    }
+    json_object_set_new(object, "conclusions", items);
+    return object;
+}
+
+static void judge(const struct options *options, const char *path, unsigned number,
+                  const struct crash_record *record, unsigned bad, json_t *list)
+{
+    static struct explanation why;
+
+    explain(record, &why);
+    if (options->json)
+        json_array_append_new(list, json_record(path, number, record, &why, bad));
+    else
+        print_record(path, number, record, &why, bad);
+}
+
+/* Crashes in one log, or -1. */
+static int read_log(const struct options *options, const char *path, json_t *list)
+{
+    static struct crash_record record;
+    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+    char *line = NULL;
+    size_t cap_bytes = 0;
+    ssize_t len_bytes;
+    unsigned bad = 0, count = 0;
+    bool begun = false;
+
+    if (!file) {
+        out_error("%s: %s", path, strerror(errno));
+        return -1;
+    }
+    record_clear(&record, false);
+    while ((len_bytes = getline(&line, &cap_bytes, file)) >= 0) {
+        if (strstr(line, "tl: crash begin")) {
+            begun = true;
+            bad = 0;
+        }
+        if (record_parse_line(&record, line, (size_t)len_bytes, &bad)) {
+            judge(options, path, ++count, &record, bad, list);
+            begun = false;
+        }
+    }
+    if (begun) /* the log ends inside a record: the machine was switched off, or the line was cut */
+        judge(options, path, ++count, &record, bad, list);
+    free(line);
+    if (file != stdin)
+        fclose(file);
+    return (int)count;
+}
+
+int explain_logs(const struct options *options)
+{
+    json_t *list = json_array();
+    int crashes = 0, status = STATUS_OK;
+
+    out_init(false);
+    for (size_t i = 0; i < options->file_count; i++) {
+        int count = read_log(options, options->files[i], list);
+
+        if (count < 0)
+            status = STATUS_USAGE;
+        else if (count == 0 && !options->json)
+            out_printf("%s: no crash record in it\n", options->files[i]);
+        crashes += count > 0 ? count : 0;
+    }
+    if (options->json) {
+        json_dumpf(list, stdout, JSON_INDENT(2));
+        printf("\n");
+    }
+    json_decref(list);
+    return status != STATUS_OK ? status : crashes ? STATUS_GUEST_DIED : STATUS_OK;
+}

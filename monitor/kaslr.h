@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Where a Linux guest's kernel really is: compares symbols with addresses the guest itself uses. */
+#pragma once
+
+struct console;
+
+/* Looks (when the guest is stopped in 64-bit paging) and tells symbols.h; says what it found. Quiet
+ * when there is nothing to find yet. */
+void kaslr_find(struct console *console);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * `--report FILE.json` or `FILE.xml` (JUnit): what was asked, what came of it. One test case for each
+ * command of the script; an `expect` that failed is a failure, anything else that failed an error.
+ */
+#pragma once
+
+#include "monitor/cmd.h"
+#include "monitor/options.h"
+
+struct report;
+
+struct report *report_new(const struct options *options); /* NULL when none was asked for */
+void report_command(struct report *report, const char *line);
+/* More about the command that runs: the message of a failed expect. */
+void report_note(struct report *report, const char *text);
+void report_result(struct report *report, enum cmd_result result);
+/* Writes the file; prints an error when it cannot. */
+void report_end(struct report *report, enum exit_status status);
+void report_free(struct report *report);

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Requests, replies, stops (session.h). How packets travel is the carriers': session_bare.c and
+ * session_link.c.
+ */
+#include "monitor/session_impl.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GREETING "qSupported:swbreak+;hwbreak+;vContSupported+;error-message+"
+#define REPLY_TIMEOUT_MS 20000 /* carriers repeat much earlier; this is the end of patience */
+
+uint64_t session_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+struct session *session_new(struct transport *transport, const struct session_calls *calls)
+{
+    struct session *session = calloc(1, sizeof(*session));
+
+    if (!session)
+        return NULL;
+    session->transport = transport;
+    session->calls = *calls;
+    session->timed_at_start = true;
+    snprintf(session->why, sizeof(session->why), "not attached yet");
+    return session;
+}
+
+void session_free(struct session *session)
+{
+    if (!session)
+        return;
+    if (session->carrier)
+        session->carrier->close(session);
+    transport_close(session->transport);
+    free(session);
+}
+
+void session_logs(struct session *session, FILE *raw, FILE *timed, FILE *packets)
+{
+    session->raw_log = raw;
+    session->timed_log = timed;
+    session->packet_log = packets;
+}
+
+enum session_state session_state(const struct session *session)
+{
+    return session->state;
+}
+
+const char *session_why(const struct session *session)
+{
+    return session->why;
+}
+
+bool session_linked(const struct session *session)
+{
+    return session->carrier == &carrier_link;
+}
+
+bool session_spoke(const struct session *session)
+{
+    return session->spoke;
+}
+
+int session_fd(const struct session *session)
+{
+    return session->transport ? transport_fd(session->transport) : -1;
+}
+
+bool session_wants_write(const struct session *session)
+{
+    return session->transport && transport_wants_write(session->transport);
+}
+
+const char *session_stop_text(const struct session *session)
+{
+    return session->stop;
+}
+
+bool session_busy(const struct session *session)
+{
+    return session && session->waiting;
+}
+
+struct session_counts session_counts(const struct session *session)
+{
+    return session->counts;
+}
+
+void session_lose(struct session *session, const char *why)
+{
+    if (session->state == SESSION_LOST)
+        return;
+    session->state = SESSION_LOST;
+    session->gave_up = true;
+    snprintf(session->why, sizeof(session->why), "%s", why);
+}
+
+void session_give_up(struct session *session, const char *why)
+{
+    session->gave_up = true;
+    snprintf(session->why, sizeof(session->why), "%s", why);
+}
+
+/* ---- bytes ---- */
+
+bool session_put(struct session *session, const uint8_t *bytes, size_t len_bytes)
+{
+    session->counts.bytes_out += len_bytes;
+    if (transport_write(session->transport, bytes, len_bytes))
+        return true;
+    session_lose(session, transport_why(session->transport));
+    return false;
+}
+
+void session_output(struct session *session)
+{
+    if (!transport_flush(session->transport))
+        session_lose(session, transport_why(session->transport));
+}
+
+static void log_bytes(FILE *file, const char *mark, const uint8_t *bytes, size_t len_bytes)
+{
+    fprintf(file, "%s ", mark);
+    for (size_t i = 0; i < len_bytes; i++)
+        if (isprint(bytes[i]) && bytes[i] != '\\')
+            fputc(bytes[i], file);
+        else
+            fprintf(file, "\\x%02x", bytes[i]);
+    fputc('\n', file);
+}
+
+void session_log_packet(struct session *session, const char *arrow, const uint8_t *payload,
+                        size_t len_bytes)
+{
+    if (session->packet_log)
+        log_bytes(session->packet_log, arrow, payload, len_bytes);
+    if (session->record)
+        log_bytes(session->record, arrow, payload, len_bytes);
+}
+
+void session_record(struct session *session, FILE *file)
+{
+    session->record = file;
+    /* A replay greets the stub first; begin with what it would have answered. */
+    if (file && session->stop[0])
+        fprintf(file, "-> " GREETING "\n<- PacketSize=1000\n-> ?\n<- %s\n", session->stop);
+}
+
+static void log_timed(struct session *session, const uint8_t *bytes, size_t len_bytes)
+{
+    char stamp[40];
+    struct timespec now;
+    struct tm parts;
+
+    for (size_t i = 0; i < len_bytes; i++) {
+        if (session->timed_at_start) {
+            clock_gettime(CLOCK_REALTIME, &now);
+            gmtime_r(&now.tv_sec, &parts);
+            strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &parts);
+            fprintf(session->timed_log, "%s.%03ldZ ", stamp, now.tv_nsec / 1000000);
+            session->timed_at_start = false;
+        }
+        fputc(bytes[i], session->timed_log);
+        session->timed_at_start = bytes[i] == '\n';
+    }
+}
+
+void session_text(struct session *session, const uint8_t *bytes, size_t len_bytes)
+{
+    if (len_bytes == 0)
+        return;
+    if (session->timed_log)
+        log_timed(session, bytes, len_bytes);
+    if (session->record)
+        log_bytes(session->record, "##", bytes, len_bytes);
+    session->calls.text(session->calls.ctx, bytes, len_bytes);
+}
+
+void session_input(struct session *session)
+{
+    uint8_t bytes[4096];
+    ssize_t got;
+
+    if (session->state == SESSION_LOST || !session->transport)
+        return;
+    while ((got = transport_read(session->transport, bytes, sizeof(bytes))) > 0) {
+        session->spoke = true;
+        session->counts.bytes_in += (uint64_t)got;
+        if (session->raw_log)
+            fwrite(bytes, 1, (size_t)got, session->raw_log);
+        if (session->carrier)
+            session->carrier->input(session, bytes, (size_t)got);
+        else
+            session_text(session, bytes, (size_t)got);
+        if ((size_t)got < sizeof(bytes))
+            break;
+    }
+    if (got < 0)
+        session_lose(session, transport_why(session->transport));
+}
+
+int session_tick(struct session *session)
+{
+    return session->carrier && session->state != SESSION_LOST
+               ? session->carrier->tick(session, session_now_ms())
+               : -1;
+}
+
+/* ---- packets ---- */
+
+static bool hex_digit(uint8_t byte)
+{
+    return isxdigit(byte) != 0;
+}
+
+/* A stop reply looks like nothing else that we get while the guest runs. */
+static bool is_stop(const uint8_t *payload, size_t len_bytes)
+{
+    return len_bytes >= 3 && strchr("TSWX", (int)payload[0]) && hex_digit(payload[1]) &&
+           hex_digit(payload[2]) && (payload[0] != 'S' || len_bytes == 3);
+}
+
+static unsigned nibble(uint8_t digit)
+{
+    return digit <= '9' ? digit - (unsigned)'0' : (digit | 0x20u) - 'a' + 10u;
+}
+
+/* O<hex>: console output while the guest runs. "OK" is not one. */
+static bool take_output(struct session *session, const uint8_t *payload, size_t len_bytes)
+{
+    uint8_t text[SESSION_PACKET_BYTES / 2];
+    size_t i, count = 0;
+
+    if (len_bytes < 3 || payload[0] != 'O' || (len_bytes - 1) % 2 != 0)
+        return false;
+    for (i = 1; i < len_bytes; i++)
+        if (!hex_digit(payload[i]))
+            return false;
+    for (i = 1; i + 1 < len_bytes && count < sizeof(text); i += 2)
+        text[count++] = (uint8_t)(nibble(payload[i]) << 4 | nibble(payload[i + 1]));
+    session_text(session, text, count);
+    return true;
+}
+
+static void take_stop(struct session *session, const uint8_t *payload, size_t len_bytes)
+{
+    if (len_bytes >= sizeof(session->stop))
+        len_bytes = sizeof(session->stop) - 1;
+    memcpy(session->stop, payload, len_bytes);
+    session->stop[len_bytes] = '\0';
+    session->state = SESSION_STOPPED;
+    session->calls.stopped(session->calls.ctx);
+}
+
+/* The answer to a resume that did not happen: the guest still stands. */
+static void take_refusal(struct session *session, const uint8_t *payload, size_t len_bytes)
+{
+    const char *text = memchr(payload, ':', len_bytes);
+
+    if (len_bytes == 0)
+        snprintf(session->refusal, sizeof(session->refusal),
+                 "the hypervisor does not know this way to go on");
+    else
+        snprintf(session->refusal, sizeof(session->refusal), "%.*s",
+                 (int)(text ? (size_t)((const char *)payload + len_bytes - text - 1) : len_bytes),
+                 text ? text + 1 : (const char *)payload);
+    session->state = SESSION_STOPPED;
+    session->calls.stopped(session->calls.ctx);
+}
+
+const char *session_refusal(struct session *session)
+{
+    if (!session->refusal[0])
+        return NULL;
+    memcpy(session->refusal_read, session->refusal, sizeof(session->refusal));
+    session->refusal[0] = '\0';
+    return session->refusal_read;
+}
+
+void session_event(struct session *session, const char *text)
+{
+    session_log_packet(session, "<!", (const uint8_t *)text, strlen(text));
+    session->calls.event(session->calls.ctx, text);
+}
+
+void session_packet(struct session *session, const uint8_t *payload, size_t len_bytes)
+{
+    session->counts.packets_in++;
+    session_log_packet(session, "<-", payload, len_bytes);
+    if (take_output(session, payload, len_bytes))
+        return;
+    if (session->state == SESSION_RUNNING && is_stop(payload, len_bytes)) {
+        take_stop(session, payload, len_bytes);
+        return;
+    }
+    if (!session->waiting && session->state == SESSION_RUNNING &&
+        (len_bytes == 0 || payload[0] == 'E')) {
+        take_refusal(session, payload, len_bytes);
+        return;
+    }
+    if (!session->waiting || session->reply_ready)
+        return; /* an answer that nobody waits for any more */
+    if (len_bytes >= sizeof(session->reply))
+        len_bytes = sizeof(session->reply) - 1;
+    memcpy(session->reply, payload, len_bytes);
+    session->reply[len_bytes] = 0;
+    session->reply_len_bytes = len_bytes;
+    session->reply_ready = true;
+}
+
+static bool send_packet(struct session *session, const uint8_t *payload, size_t len_bytes)
+{
+    session->counts.packets_out++;
+    session_log_packet(session, "->", payload, len_bytes);
+    return session->carrier->send(session, payload, len_bytes);
+}
+
+static long wait_reply(struct session *session, int timeout_ms)
+{
+    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
+
+    while (!session->reply_ready && !session->gave_up && session->state != SESSION_LOST) {
+        int64_t left_ms = (int64_t)(until_ms - session_now_ms());
+        int tick_ms = session_tick(session);
+
+        if (session->reply_ready)
+            break;
+        if (left_ms <= 0) {
+            snprintf(session->why, sizeof(session->why), "no answer for %d seconds",
+                     timeout_ms / 1000);
+            break;
+        }
+        if (tick_ms >= 0 && tick_ms < left_ms)
+            left_ms = tick_ms;
+        if (!session->calls.wait(session->calls.ctx, (int)left_ms))
+            break;
+    }
+    session->waiting = false;
+    return session->reply_ready ? (long)session->reply_len_bytes : -1;
+}
+
+static long exchange(struct session *session, const uint8_t *request, size_t len_bytes,
+                     const uint8_t **reply, int timeout_ms)
+{
+    *reply = session->reply;
+    session->reply[0] = 0;
+    if (!session->carrier || session->state == SESSION_LOST || session->waiting)
+        return -1;
+    session->waiting = true;
+    session->reply_ready = session->gave_up = false;
+    if (!send_packet(session, request, len_bytes)) {
+        session->waiting = false;
+        return -1;
+    }
+    return wait_reply(session, timeout_ms);
+}
+
+long session_request(struct session *session, const char *request, size_t len_bytes,
+                     const uint8_t **reply)
+{
+    if (session->state == SESSION_DETACHED) {
+        *reply = session->reply;
+        return -1;
+    }
+    return exchange(session, (const uint8_t *)request, len_bytes, reply, REPLY_TIMEOUT_MS);
+}
+
+long session_ask(struct session *session, const uint8_t **reply, const char *format, ...)
+{
+    va_list args;
+    char *request;
+    long result;
+    int len_bytes;
+
+    va_start(args, format);
+    len_bytes = vasprintf(&request, format, args);
+    va_end(args);
+    *reply = session->reply;
+    if (len_bytes < 0)
+        return -1;
+    result = session_request(session, request, (size_t)len_bytes, reply);
+    free(request);
+    return result;
+}
+
+bool session_resume(struct session *session, const char *request)
+{
+    if (session->state != SESSION_STOPPED)
+        return false;
+    session->state = SESSION_RUNNING;
+    session->gave_up = false;
+    return send_packet(session, (const uint8_t *)request, strlen(request));
+}
+
+bool session_break_in(struct session *session)
+{
+    session_log_packet(session, "->", (const uint8_t *)"\x03", 1);
+    return session->carrier && session->carrier->break_in(session);
+}
+
+bool session_detach(struct session *session)
+{
+    const uint8_t *reply;
+    long len_bytes = session_request(session, "D", 1, &reply);
+
+    if (len_bytes == 2 && memcmp(reply, "OK", 2) == 0) {
+        session->state = SESSION_DETACHED;
+        session->carrier->close(session);
+        session->carrier = NULL;
+        return true;
+    }
+    return false;
+}
+
+void session_detach_quietly(struct session *session)
+{
+    if (session->carrier)
+        session->carrier->close(session);
+    session->carrier = NULL;
+    session->state = SESSION_DETACHED;
+    session->stop[0] = '\0';
+}
+
+/* ---- handshake ---- */
+
+/* A guest that runs while we come is stopped, as GDB's `target remote` does. */
+static bool stop_running(struct session *session, const char *reply, int timeout_ms)
+{
+    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
+
+    if (strncmp(reply, "E.running", 9) != 0 && strncmp(reply, "E", 1) != 0)
+        return false;
+    session->state = SESSION_RUNNING;
+    session_break_in(session);
+    while (session->state == SESSION_RUNNING && session_now_ms() < until_ms)
+        if (!session->calls.wait(session->calls.ctx, 100))
+            break;
+    if (session->state == SESSION_STOPPED)
+        return true;
+    if (session->state == SESSION_RUNNING)
+        session->state = SESSION_DETACHED;
+    snprintf(session->why, sizeof(session->why), "the guest runs and does not stop");
+    return false;
+}
+
+static bool greet(struct session *session, int timeout_ms)
+{
+    static const char supported[] = GREETING;
+    const uint8_t *reply;
+    long len_bytes;
+
+    len_bytes = exchange(session, (const uint8_t *)supported, sizeof(supported) - 1, &reply,
+                         timeout_ms);
+    if (len_bytes < 0 || !strstr((const char *)reply, "PacketSize="))
+        return false;
+    len_bytes = exchange(session, (const uint8_t *)"?", 1, &reply, timeout_ms);
+    if (len_bytes >= 0 && is_stop(reply, (size_t)len_bytes)) {
+        take_stop(session, reply, (size_t)len_bytes);
+        return true;
+    }
+    return stop_running(session, len_bytes < 0 ? "" : (const char *)reply, timeout_ms);
+}
+
+bool session_greet(struct session *session)
+{
+    return greet(session, 2000);
+}
+
+static bool wait_up(struct session *session, int timeout_ms)
+{
+    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
+
+    if (session->carrier->open && !session->carrier->open(session))
+        return false;
+    while (session->carrier->up && !session->carrier->up(session)) {
+        int64_t left_ms = (int64_t)(until_ms - session_now_ms());
+        int tick_ms = session_tick(session);
+
+        if (left_ms <= 0 || session->state == SESSION_LOST)
+            return false;
+        if (tick_ms >= 0 && tick_ms < left_ms)
+            left_ms = tick_ms;
+        if (!session->calls.wait(session->calls.ctx, (int)left_ms))
+            return false;
+    }
+    return true;
+}
+
+static bool try_carrier(struct session *session, const struct carrier *carrier, int timeout_ms)
+{
+    bool done;
+
+    if (session->state == SESSION_LOST)
+        return false;
+    session->carrier = carrier;
+    session->gave_up = false;
+    session->handshake = true;
+    done = wait_up(session, timeout_ms) && greet(session, timeout_ms);
+    session->handshake = false;
+    if (!done && session->state != SESSION_LOST) {
+        carrier->close(session);
+        session->carrier = NULL;
+    }
+    return done;
+}
+
+bool session_attach(struct session *session, bool bare, bool booting, int timeout_ms)
+{
+    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
+
+    snprintf(session->why, sizeof(session->why), "no answer");
+    while (booting && !session->spoke && session->state != SESSION_LOST &&
+           session_now_ms() < until_ms)
+        if (!session->calls.wait(session->calls.ctx, 1000))
+            return false;
+    while (session->state != SESSION_LOST && session_now_ms() < until_ms) {
+        if (!bare && try_carrier(session, &carrier_link, 1500))
+            return true;
+        /* A stub that knows no link, such as an emulator's own, still speaks plain RSP. */
+        if ((bare || !booting) && try_carrier(session, &carrier_bare, 1500))
+            return true;
+        if (session->state == SESSION_LOST || !session->calls.wait(session->calls.ctx, 100))
+            break;
+    }
+    return false;
+}
