@@ -196,6 +196,10 @@ const struct tl_field *tl_field_by_name(enum tl_vendor vendor, const char *name,
  * meaning (eptp -> nested_cr3, entry_intr_info -> event_inject ...) and the other way round. */
 const struct tl_field *tl_field_alias(enum tl_vendor vendor, const char *name, size_t length);
 
+/* The field that holds the guest's value of an MSR (guest_efer, guest_lstar ...), or NULL: kept elsewhere
+ * on this vendor, or not at all. */
+const struct tl_field *tl_field_of_msr(enum tl_vendor vendor, uint32_t index);
+
 /* Iterates over names that match: returns the first index >= from whose name matches the pattern
  * ('*' any run, '?' one character; a pattern without either matches names that contain it), or
  * count. */

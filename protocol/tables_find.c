@@ -119,6 +119,21 @@ const struct tl_field *tl_field_alias(enum tl_vendor vendor, const char *name, s
     return field;
 }
 
+const struct tl_field *tl_field_of_msr(enum tl_vendor vendor, uint32_t index)
+{
+    const struct tl_msr_row *msr = tl_msr_by_index(index);
+    char name[40] = "guest_";
+    size_t length = 6;
+
+    if (!msr)
+        return NULL;
+    if (index == MSR_fmask) /* the VMCB calls it SFMASK, the manuals of the MSR do not */
+        name[length++] = 's';
+    for (const char *c = msr->name; *c && length < sizeof(name); c++)
+        name[length++] = *c;
+    return tl_field_by_name(vendor, name, length);
+}
+
 /* Whole match with '*' and '?'; one saved position suffices, because a later '*' may always take
  * over from an earlier one. */
 static bool glob(const char *pattern, const char *text)

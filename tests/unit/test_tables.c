@@ -184,6 +184,25 @@ static void msrs_by_index_and_name(void **state)
     assert_null(tl_msr_by_index(0x12345));
 }
 
+static const char *field_of_msr(enum tl_vendor vendor, uint32_t index)
+{
+    const struct tl_field *field = tl_field_of_msr(vendor, index);
+
+    return field ? field->name : "none";
+}
+
+static void msrs_know_their_field(void **state)
+{
+    (void)state;
+    assert_string_equal(field_of_msr(TL_SVM, MSR_efer), "guest_efer");
+    assert_string_equal(field_of_msr(TL_SVM, MSR_fmask), "guest_sfmask");
+    assert_string_equal(field_of_msr(TL_SVM, MSR_kernel_gs_base), "guest_kernel_gs_base");
+    assert_string_equal(field_of_msr(TL_VMX, MSR_kernel_gs_base), "none");
+    assert_string_equal(field_of_msr(TL_VMX, MSR_sysenter_eip), "guest_sysenter_eip");
+    assert_string_equal(field_of_msr(TL_VMX, MSR_fs_base), "guest_fs_base");
+    assert_string_equal(field_of_msr(TL_VMX, 0x12345), "none");
+}
+
 static void assert_bits(const char *group, uint64_t value, const char *expected)
 {
     char buf[200];
@@ -340,6 +359,7 @@ int main(void)
         cmocka_unit_test(kind_words_of_both_vendors),
         cmocka_unit_test(every_kind_has_a_reason),
         cmocka_unit_test(msrs_by_index_and_name),
+        cmocka_unit_test(msrs_know_their_field),
         cmocka_unit_test(bits_become_words),
         cmocka_unit_test(bits_rows_are_sane),
         cmocka_unit_test(registers_are_in_gdb_order),
