@@ -11,6 +11,7 @@
 
 #define REPEAT_FROM_US 1500000u
 #define REPEAT_TO_US   4000000u
+#define GREETING_US    1000000u
 #define PUMP_BYTES     256u
 
 void (*client_guest_input)(const uint8_t *bytes, size_t len_bytes);
@@ -77,14 +78,24 @@ static bool begins_with(const uint8_t *bytes, size_t len_bytes, const char *word
     return len_bytes >= strlen(word) && !memcmp(bytes, word, strlen(word));
 }
 
-/* A second greeting means a new GDB on the same line; the first one vanished. */
-static void greeting(struct client *client, const uint8_t *bytes, size_t len_bytes)
+/* A second greeting means a new GDB on the same line; the first one vanished. But one that follows at
+ * once is the same GDB, which took a `-` in the log text that it found on the line for a complaint:
+ * true, it was answered already. */
+static bool greeting(struct client *client, const uint8_t *bytes, size_t len_bytes)
 {
-    if (client->line.mode != LINE_RSP || !begins_with(bytes, len_bytes, "qSupported"))
-        return;
+    uint64_t since_us = now_us(client) - client->greeting_us;
+
+    if (client->line.mode != LINE_RSP || !begins_with(bytes, len_bytes, "qSupported")) {
+        client->greeting_us = 0;
+        return false;
+    }
+    if (client->greeting_us && since_us < GREETING_US)
+        return true;
     if (client->supported_seen)
         session(client, LINE_RSP);
     client->supported_seen = true;
+    client->greeting_us = now_us(client);
+    return false;
 }
 
 static void execute(struct client *client, const uint8_t *bytes, size_t len_bytes)
@@ -118,7 +129,8 @@ static void packet(void *ctx, const uint8_t *bytes, size_t len_bytes)
 
     if (repeated(client, bytes, len_bytes))
         return;
-    greeting(client, bytes, len_bytes);
+    if (greeting(client, bytes, len_bytes))
+        return;
     client->resume_bytes = 0;
     if (resume) {
         memcpy(client->resume, bytes, len_bytes);

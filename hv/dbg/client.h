@@ -21,6 +21,7 @@ struct client {
     uint8_t resume[RESUME_KEPT_BYTES]; /* last resume packet, while nothing else has come */
     size_t resume_bytes;
     uint64_t reply_us;  /* when its stop reply went out; 0: not yet */
+    uint64_t greeting_us; /* of the last qSupported, while nothing else has come; 0: none */
     uint64_t heard_us;  /* when the client's last byte came */
 };
 

@@ -68,10 +68,6 @@ struct dbg_msr {
     uint64_t value;
 };
 
-struct dbg_region { /* one row of the memory map */
-    uint64_t base_gpa, size_bytes;
-    bool ram;
-};
 
 struct dbg_caps {
     bool mtf;              /* proven, not only advertised */
@@ -108,7 +104,6 @@ struct dbg_target {
     size_t (*phys_read)(void *machine, uint64_t gpa, void *buf, size_t len_bytes);
     size_t (*phys_write)(void *machine, uint64_t gpa, const void *buf, size_t len_bytes);
     int (*translate)(void *machine, unsigned cpu, uint64_t gva, uint64_t *gpa);
-    bool (*region)(void *machine, unsigned row, struct dbg_region *region); /* false: no more rows */
 
     struct dbg_insn (*classify)(void *machine, unsigned cpu, uint64_t gva);
 

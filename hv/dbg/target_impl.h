@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The files that bind struct dbg_target to core (target_*.c): the only ones of this room that include
+ * core headers.
+ */
+#pragma once
+
+#include "core/vcpu.h"
+#include "dbg/target.h"
+
+/* The vCPU of a number; this version has one. */
+struct vcpu *target_vcpu(unsigned cpu);
+
+enum tl_vendor target_vendor(void);
+enum tl_cpu_mode target_mode(struct vcpu *vcpu);
+
+/* target_regs.c */
+int target_reg_read(void *machine, unsigned cpu, unsigned regno, uint64_t *value);
+int target_reg_write(void *machine, unsigned cpu, unsigned regno, uint64_t value);
+int target_reg80_read(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10]);
+void target_dr_own(void *machine, unsigned cpu, struct dbg_dr *own);
+void target_dr_load(void *machine, unsigned cpu, const struct dbg_dr *loaded);
+
+/* target_tl.c, target_exit.c, target_object.c */
+int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char *args,
+                 size_t args_len_bytes, struct reply *reply);
+int target_query_exit(struct vcpu *vcpu, struct reply *reply);
+int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char *annex,
+                  size_t annex_len_bytes, char *buf, size_t cap_bytes);
+/* qtl.check: how many rules the state violates, with these fields changed for the question. */
+int target_check(struct vcpu *vcpu, struct args edits, struct reply *reply);
+/* `stage` of the last stop at an exit, for qtl.exit. */
+extern bool target_stage_after;

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Text objects of qXfer:tl.*: the crash record of this moment, why it stopped, the verdicts of the
+ * entry rules. The judging is protocol/'s; the facts are core's.
+ */
+#include "core/backend.h"
+#include "core/crash.h"
+#include "dbg/target_impl.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+
+#define FAIL(error_) (-1 - (int)TL_E_##error_)
+#define FINDING_BYTES 400u
+
+struct sink {
+    char *buf;
+    size_t cap_bytes, len_bytes;
+};
+
+static void put(struct sink *sink, const char *text, size_t len_bytes)
+{
+    if (len_bytes > sink->cap_bytes - sink->len_bytes)
+        len_bytes = sink->cap_bytes - sink->len_bytes;
+    memcpy(sink->buf + sink->len_bytes, text, len_bytes);
+    sink->len_bytes += len_bytes;
+}
+
+static void put_str(struct sink *sink, const char *text)
+{
+    put(sink, text, strlen(text));
+}
+
+static void put_record_line(void *ctx, const char *line, size_t len_bytes)
+{
+    put(ctx, line, len_bytes);
+    put(ctx, "\n", 1);
+}
+
+static void put_explanation(struct vcpu *vcpu, struct sink *sink)
+{
+    const struct explanation *why;
+
+    crash_collect(vcpu, &why);
+    for (unsigned i = 0; i < why->count; i++) {
+        put_str(sink, explain_certainty_text(why->item[i].certainty));
+        put_str(sink, ": ");
+        put_str(sink, why->item[i].text);
+        put_str(sink, "\n");
+        if (why->item[i].evidence[0]) {
+            put_str(sink, "    ");
+            put_str(sink, why->item[i].evidence);
+            put_str(sink, "\n");
+        }
+    }
+}
+
+/* FIELD=VALUE,... into the collected state. 0, or a tl_error as query() gives it. */
+static int edit_state(struct snapshot *state, struct args args)
+{
+    unsigned count;
+    const struct tl_field *fields = tl_fields(target_vendor(), &count);
+
+    while (!args_empty(&args)) {
+        struct args pair = args_until(&args, ","), name = args_until(&pair, "="), digits = name;
+        const struct tl_field *field =
+            tl_field_alias(target_vendor(), name.at, (size_t)(name.end - name.at));
+        uint64_t value, number;
+
+        if (!field && args_hex(&digits, &number) && args_empty(&digits))
+            field = tl_field_by_number(target_vendor(), (uint32_t)number);
+        if (!field)
+            return FAIL(no_field);
+        if (!args_hex(&pair, &value) || !args_empty(&pair))
+            return FAIL(syntax);
+        snapshot_set(state, (uint16_t)(field - fields), value);
+    }
+    return 0;
+}
+
+static struct rule_finding findings[RULES_FINDINGS_MAX];
+
+static int judge(struct vcpu *vcpu, struct args edits, struct rules_count *count)
+{
+    const struct explanation *why;
+    struct crash_record *record = crash_collect(vcpu, &why);
+    int rc = edit_state(&record->state, edits);
+
+    if (rc < 0)
+        return rc;
+    *count = rules_run(&record->state, findings, RULES_FINDINGS_MAX, NULL);
+    return 0;
+}
+
+int target_check(struct vcpu *vcpu, struct args edits, struct reply *reply)
+{
+    struct rules_count count;
+    int rc = judge(vcpu, edits, &count);
+
+    if (rc < 0)
+        return rc;
+    reply_fmt(reply, "violated:%x;checked:%x;", count.violated,
+              (target_vendor() == TL_VMX ? rules_vmx_count : rules_svm_count) - count.untold);
+    for (unsigned i = 0; i < count.stored; i++)
+        if (!findings[i].cannot_tell) {
+            reply_fmt(reply, "first:%s;", findings[i].rule->id);
+            break;
+        }
+    return 0;
+}
+
+static int put_check(struct vcpu *vcpu, struct args edits, struct sink *sink)
+{
+    char text[FINDING_BYTES];
+    struct rules_count count;
+    int rc = judge(vcpu, edits, &count);
+
+    if (rc < 0)
+        return rc;
+    for (unsigned i = 0; i < count.stored; i++) {
+        size_t len = rule_finding_format(&findings[i], target_vendor() == TL_SVM, text, sizeof(text));
+
+        put(sink, text, len < sizeof(text) ? len : sizeof(text) - 1);
+        put_str(sink, "\n");
+    }
+    fmt_str(text, sizeof(text), "%s\n%u rule(s) violated, %u could not be judged (" RULES_REVISION ")\n",
+            rules_result_text(rules_outcome(findings, count.stored).result), count.violated,
+            count.untold);
+    put_str(sink, text);
+    return 0;
+}
+
+int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char *annex,
+                  size_t annex_len_bytes, char *buf, size_t cap_bytes)
+{
+    struct vcpu *vcpu = target_vcpu(cpu);
+    struct args edits = args_of(annex, annex_len_bytes);
+    struct sink sink = {buf, cap_bytes, 0};
+    int rc = 0;
+
+    (void)machine;
+    switch (packet) {
+    case TL_P_record:
+        crash_render(vcpu, put_record_line, &sink);
+        break;
+    case TL_P_explain:
+        put_explanation(vcpu, &sink);
+        break;
+    case TL_P_check:
+        rc = put_check(vcpu, edits, &sink);
+        break;
+    default:
+        return FAIL(unsupported);
+    }
+    return rc < 0 ? rc : (int)sink.len_bytes;
+}
