@@ -56,10 +56,20 @@ enum hv_verdict exit_nmi(struct vcpu *vcpu)
     return HV_RESUME;
 }
 
-/* External interrupts belong to the guest and do not exit; one that does (a backend that needs the
- * intercept for a break-in) stays pending in the APIC and is delivered after the next entry. */
+/*
+ * External interrupts belong to the guest and exit only when the debugger asked. The backend has
+ * acknowledged it, so it must go on to the guest; the backend waits for RFLAGS.IF if need be. The
+ * preemption timer comes here too, for the line.
+ */
 enum hv_verdict exit_interrupt(struct vcpu *vcpu)
 {
+    const struct hv_exit *exit = &vcpu->exit;
+
+    if (exit->kind == HV_EXIT_INTERRUPT && exit->exception.vector && !vcpu->inject.valid) {
+        vcpu->inject = (struct hv_event){
+            .valid = true, .vector = exit->exception.vector, .type = HV_EVENT_INTR};
+        vcpu->changed |= HV_CHANGED_INJECT;
+    }
     if (line_poll(vcpu)) {
         vcpu->stop_why = HV_STOP_BREAK_IN;
         return HV_STOP;

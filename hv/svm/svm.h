@@ -78,6 +78,7 @@ extern const char svm_vmrun[]; /* the VMRUN instruction */
 
 /* svm_run.c */
 void svm_run(struct vcpu *vcpu);
+void svm_acknowledge(struct vcpu *vcpu); /* after an INTR exit: fills exit.exception */
 
 /* svm_exit.c. Fills vcpu->exit from the VMCB; needs vcpu->regs complete. False: the exit was our own
  * affair (a write that changes nothing, a borrowed intercept), it is done, enter again. */
@@ -96,6 +97,8 @@ bool svm_performed(struct vcpu *vcpu);
 struct hv_event svm_event_decode(uint64_t exit_int_info);
 void svm_event_load(struct vcpu *vcpu);  /* before an entry: consumes vcpu->inject */
 void svm_event_after(struct vcpu *vcpu); /* after an exit: vcpu->exit.event */
+/* The highest vector that our IDT has noted and nobody has passed on; 0: none. */
+uint8_t svm_next_interrupt(struct cpu *cpu);
 
 /* vmcb_setup.c */
 const char *svm_vcpu_init(struct vcpu *vcpu, uint64_t nested_root_hpa);

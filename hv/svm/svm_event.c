@@ -5,6 +5,7 @@
  */
 #include "svm/svm.h"
 
+#include "cpu/cpu.h"
 #include "cpu/x86.h"
 
 #define SHADOW UINT64_C(1)
@@ -89,11 +90,30 @@ static void open_window(struct svm_vcpu *svm, bool on)
     }
 }
 
+uint8_t svm_next_interrupt(struct cpu *cpu)
+{
+    for (int word = 3; word >= 0; word--) {
+        uint64_t bits = cpu->irq_seen[word];
+        unsigned bit;
+
+        if (!bits)
+            continue;
+        bit = 63 - (unsigned)__builtin_clzll(bits);
+        cpu->irq_seen[word] = bits & ~(UINT64_C(1) << bit);
+        return (uint8_t)(word * 64 + bit);
+    }
+    return 0;
+}
+
 void svm_event_load(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);
 
     svm->soft.valid = false;
+    if ((svm->vmcb->intercept_misc1 & SVM1_INTR) && !svm->pending_intr) {
+        svm->pending_intr_vector = svm_next_interrupt(vcpu->cpu);
+        svm->pending_intr = svm->pending_intr_vector != 0;
+    }
     if (__builtin_expect(!vcpu->inject.valid && !svm->pending_intr, 1))
         return; /* event_inject is 0, or what a debugger wrote there */
 

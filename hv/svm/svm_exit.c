@@ -159,9 +159,8 @@ static bool decode_by_code(struct vcpu *vcpu, int32_t code)
     case SVM_CODE_EXCP0 ... SVM_CODE_EXCP31:
         decode_exception(vcpu, (uint8_t)(code - SVM_CODE_EXCP0));
         break;
-    case SVM_CODE_INTR: /* not acknowledged: it is taken when the guest or we allow it */
-        e->exception.type = HV_EVENT_INTR;
-        e->exception.vector = 0;
+    case SVM_CODE_INTR:
+        svm_acknowledge(vcpu);
         break;
     case SVM_CODE_CPUID:
         e->cpuid.leaf = (uint32_t)vcpu->regs.rax;

@@ -36,7 +36,14 @@ static bool decode_instruction(struct vcpu *vcpu, struct insn *insn)
 
 bool svm_performed(struct vcpu *vcpu)
 {
-    if (!vcpu_advance(vcpu)) {
+    /* While the debugger steps, TF is borrowed: the trap is its own, and this exit stands for it. */
+    uint64_t borrowed = vcpu->single_step ? vcpu->regs.rflags & RFLAGS_TF : 0;
+    bool ok;
+
+    vcpu->regs.rflags &= ~borrowed;
+    ok = vcpu_advance(vcpu);
+    vcpu->regs.rflags |= borrowed;
+    if (!ok) {
         not_decoded(vcpu);
         return true;
     }

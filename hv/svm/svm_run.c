@@ -66,6 +66,19 @@ static void save_regs(struct vcpu *vcpu)
         vcpu->regs.rflags &= ~RFLAGS_TF;
 }
 
+/*
+ * The INTR intercept leaves the interrupt in the APIC. It is taken through our own IDT, which notes
+ * the vector and sends no EOI (the guest will), and reported like VMX's acknowledged one. Another one
+ * of a higher class can come right behind it; it stays noted until the next entry.
+ */
+void svm_acknowledge(struct vcpu *vcpu)
+{
+    vcpu->exit.exception.type = HV_EVENT_INTR;
+    vcpu->exit.exception.has_error = false;
+    __asm__ volatile("sti; nop; cli" : : : "memory");
+    vcpu->exit.exception.vector = svm_next_interrupt(vcpu->cpu);
+}
+
 static void enter(struct vcpu *vcpu)
 {
     struct svm_vcpu *svm = svm_of(vcpu);

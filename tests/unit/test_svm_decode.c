@@ -100,6 +100,15 @@ int xsetbv_safe(uint32_t index, uint64_t value)
     return -1;
 }
 
+/* The interrupt flag is not for programs; what our IDT notes is in the test CPU's irq_seen. */
+static struct cpu physical;
+
+void svm_acknowledge(struct vcpu *v)
+{
+    v->exit.exception.type = HV_EVENT_INTR;
+    v->exit.exception.vector = svm_next_interrupt(v->cpu);
+}
+
 static const struct hv_segment flat32 = { .selector = 8, .limit = 0xffffffff, .rights = 0xc09b };
 static const struct hv_segment flat64 = { .selector = 8, .limit = 0xffffffff, .rights = 0xa09b };
 
@@ -118,6 +127,8 @@ static int setup(void **state)
     svm.iopm = iopm;
     svm.msrpm = msrpm;
     vcpu.vendor = &svm;
+    vcpu.cpu = &physical;
+    memset(&physical, 0, sizeof(physical));
     vmcb.guest_dr6 = svm.dr6 = DR6_RESET;
     svm_set_intercepts(&vcpu, &nothing);
     svm_set_segment(&vcpu, HV_CS, &flat32);
@@ -248,11 +259,19 @@ static void test_cr0_writes_that_change_nothing_are_quiet(void **state)
 
     /* While stepping, a quiet write is still one instruction. */
     vcpu.single_step = true;
+    vcpu.regs.rflags |= RFLAGS_TF; /* borrowed: no trap is owed */
     vcpu.regs.rax = svm.cr0_read;
     CODE(0x0f, 0x22, 0xc0);
     assert_true(decode(0x10, 0, 0));
     assert_int_equal(vcpu.exit.kind, HV_EXIT_MTF);
     assert_true(vcpu.regs.rip == 0x1003);
+    assert_false(vcpu.inject.valid);
+    assert_true(vcpu.regs.rflags & RFLAGS_TF);
+    vcpu.single_step = false; /* the guest's own TF: it gets its #DB */
+    vcpu.regs.rip = 0x1000;
+    assert_false(decode(0x10, 0, 0));
+    assert_true(vcpu.inject.valid);
+    assert_int_equal(vcpu.inject.vector, X86_DB);
 }
 
 static void test_cr4_writes(void **state)
@@ -523,6 +542,27 @@ static void test_interrupt_window(void **state)
     assert_false(vmcb.intercept_misc1 & SVM1_VINTR);
 }
 
+/* The intercept that the debugger asks for: acknowledged by us, passed on one by one. */
+static void test_intercepted_interrupts(void **state)
+{
+    const struct hv_intercepts watch = { .kinds = HV_KIND_BIT(HV_EXIT_INTERRUPT) };
+
+    (void)state;
+    svm_set_intercepts(&vcpu, &watch);
+    assert_true(vmcb.intercept_misc1 & SVM1_INTR);
+    physical.irq_seen[0] = UINT64_C(1) << 0x31;
+    physical.irq_seen[3] = UINT64_C(1) << 0x2f;
+    assert_true(decode(0x60, 0, 0));
+    assert_int_equal(vcpu.exit.kind, HV_EXIT_INTERRUPT);
+    assert_int_equal(vcpu.exit.exception.vector, 0xef);
+    vcpu.regs.rflags |= RFLAGS_IF;
+    svm_event_load(&vcpu); /* core has passed the first on; the second comes by itself */
+    assert_true(vmcb.event_inject == 0x80000031);
+    vmcb.event_inject = 0;
+    svm_event_load(&vcpu);
+    assert_true(vmcb.event_inject == 0);
+}
+
 static void test_segments(void **state)
 {
     struct hv_segment in = { .selector = 0x10, .limit = 0xffff, .rights = 0xf0f3, .base = 0x1234 };
@@ -638,6 +678,7 @@ int main(void)
         CASE(test_event_in),
         CASE(test_event_out),
         CASE(test_interrupt_window),
+        CASE(test_intercepted_interrupts),
         CASE(test_segments),
         CASE(test_efer_faces),
         CASE(test_late_lme),
