@@ -9,17 +9,17 @@
 /* Nothing is ever mapped between the direct map and the image. */
 #define UNMAPPED_HVA UINT64_C(0xffffb00000000000)
 
-static __attribute__((noinline)) uint64_t fault_inner(uint64_t at)
+static __attribute__((noinline, noipa)) uint64_t fault_inner(uint64_t at)
 {
     return *(volatile uint64_t *)at;
 }
 
-static __attribute__((noinline)) uint64_t fault_middle(uint64_t at)
+static __attribute__((noinline, noipa)) uint64_t fault_middle(uint64_t at)
 {
     return fault_inner(at) + 1; /* the sum keeps this from becoming a jump */
 }
 
-static __attribute__((noinline)) uint64_t fault_outer(uint64_t at)
+static __attribute__((noinline, noipa)) uint64_t fault_outer(uint64_t at)
 {
     return fault_middle(at) + 1;
 }
@@ -36,6 +36,7 @@ void selftest_run(enum hv_selftest which)
     case SELFTEST_PANIC:
         hv_panic("selftest=panic");
     case SELFTEST_NONE:
+    case SELFTEST_ENTRY: /* needs a vCPU: hv_main() */
     case SELFTEST_COUNT:
         return;
     }

@@ -70,9 +70,10 @@ int wrmsr_safe(uint32_t index, uint64_t value);
 int xsetbv_safe(uint32_t index, uint64_t value);
 int mov_cr_safe(uint8_t index, uint64_t value);
 
-/* Prints one "trace:" line per call chain, starting from a frame pointer, and the addr2line command
- * that names the functions. Reads only mapped memory and at most 24 frames. */
-void fault_print_trace(uint64_t rip, uint64_t rbp);
+/* Prints the call chain from a frame pointer as one addr2line command that names the functions.
+ * Reads only mapped memory and at most 24 frames. A leaf function has no frame: its caller is taken
+ * from the stack's top at rsp when a call lies before it (rsp 0: do not look). */
+void fault_print_trace(uint64_t rip, uint64_t rbp, uint64_t rsp);
 
 /* Is every byte of [address, address + len_bytes) mapped by our own page tables? */
 bool hv_mapped(uint64_t address, uint64_t len_bytes);

@@ -7,6 +7,7 @@
  */
 #include "cpu/desc.h"
 #include "cpu/mem.h"
+#include "cpu/paging.h"
 #include "cpu/x86.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -78,11 +79,32 @@ static void print_stack(uint64_t rsp)
     }
 }
 
-void fault_print_trace(uint64_t rip, uint64_t rbp)
+/* Does a call instruction of our text end at `at`? CALL rel32, or FF /2 of 2, 3, 6 or 7 bytes. */
+static bool follows_call(uint64_t at)
 {
-    char text[TRACE_FRAMES_MAX * 19 + 1]; /* " 0xffffffff80001234" */
-    size_t len = 0;
+    static const uint8_t indirect_bytes[] = {2, 3, 6, 7};
+    const uint8_t *code = (const uint8_t *)at;
 
+    if (at < (uint64_t)image_start + 8 || at > (uint64_t)image_text_end)
+        return false;
+    if (code[-5] == 0xe8)
+        return true;
+    for (size_t i = 0; i < sizeof(indirect_bytes); i++)
+        if (code[-indirect_bytes[i]] == 0xff && (code[1 - indirect_bytes[i]] >> 3 & 7) == 2)
+            return true;
+    return false;
+}
+
+void fault_print_trace(uint64_t rip, uint64_t rbp, uint64_t rsp)
+{
+    char text[(TRACE_FRAMES_MAX + 1) * 19 + 1]; /* " 0xffffffff80001234" */
+    size_t len = 0;
+    uint64_t top = rsp && !(rsp & 7) && hv_mapped(rsp, 8) ? *(const uint64_t *)rsp : 0;
+
+    if (follows_call(top)) {
+        len = fmt_str(text, sizeof(text), " 0x%lx", rip);
+        rip = top - 1;
+    }
     for (unsigned i = 0; i < TRACE_FRAMES_MAX; i++) {
         const uint64_t *link = (const uint64_t *)rbp;
 
@@ -146,7 +168,7 @@ static _Noreturn void fault_report(struct cpu *cpu, struct fault_frame *frame)
     print_registers(frame);
     print_code(frame->rip);
     print_stack(frame->rsp);
-    fault_print_trace(frame->rip, frame->rbp);
+    fault_print_trace(frame->rip, frame->rbp, frame->rsp);
     if (fault_hook)
         fault_hook(frame, why);
     log_error("halted");
@@ -193,7 +215,7 @@ void hv_panic(const char *format, ...)
     frame.rbp = *(const uint64_t *)__builtin_frame_address(0);
     frame.rsp = (uint64_t)__builtin_frame_address(0) + 2 * sizeof(uint64_t);
     log_error("panic: %s", why);
-    fault_print_trace(frame.rip, frame.rbp);
+    fault_print_trace(frame.rip, frame.rbp, 0);
     /* GS base is ours wherever C runs, except before cpu_init_bsp(), when there is no hook either.
      */
     if (fault_hook)
