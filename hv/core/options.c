@@ -129,6 +129,37 @@ static const char *set_fault(struct hv_options *out, struct value value)
     }
 }
 
+/* Cuts the words behind the name off, one a call: "entry,seed=1,count=5". */
+static bool find_comma(struct value *word, struct value *value)
+{
+    size_t last = value->len_bytes;
+
+    while (last && value->text[last - 1] != ',')
+        last--;
+    if (!last)
+        return false;
+    *word = (struct value){value->text + last, value->len_bytes - last};
+    value->len_bytes = last - 1;
+    return true;
+}
+
+static bool set_selftest_number(struct hv_options *out, struct value word)
+{
+    uint64_t number;
+
+    if (word.len_bytes > 5 && !memcmp(word.text, "seed=", 5) &&
+        str_number(word.text + 5, word.len_bytes - 5, &number)) {
+        out->selftest_seed = number;
+        return true;
+    }
+    if (word.len_bytes > 6 && !memcmp(word.text, "count=", 6) &&
+        str_number(word.text + 6, word.len_bytes - 6, &number) && number <= 100000000) {
+        out->selftest_count = (uint32_t)number;
+        return true;
+    }
+    return false;
+}
+
 static const char *set_selftest(struct hv_options *out, struct value value)
 {
     static const char *const names[SELFTEST_COUNT] = {
@@ -136,15 +167,22 @@ static const char *set_selftest(struct hv_options *out, struct value value)
         [SELFTEST_FAULT] = "fault",
         [SELFTEST_STACK] = "stack",
         [SELFTEST_PANIC] = "panic",
+        [SELFTEST_ENTRY] = "entry",
     };
+    struct value rest = value;
 
+    out->selftest_seed = 1;
+    out->selftest_count = 2000;
+    while (find_comma(&rest, &value))
+        if (!set_selftest_number(out, rest))
+            return refuse("selftest=entry,", rest, "seed=NUMBER count=NUMBER");
     for (unsigned i = 0; i < SELFTEST_COUNT; i++) {
         if (value_is(value, names[i])) {
             out->selftest = (enum hv_selftest)i;
             return NULL;
         }
     }
-    return refuse("selftest=", value, "none fault stack panic");
+    return refuse("selftest=", value, "none fault stack panic entry[,seed=S][,count=N]");
 }
 
 static const char *set_uart(struct hv_options *out, struct value value)

@@ -15,6 +15,7 @@ enum hv_selftest {
     SELFTEST_FAULT, /* store through an unmapped pointer, three calls deep */
     SELFTEST_STACK, /* endless push: ends on a guard page */
     SELFTEST_PANIC,
+    SELFTEST_ENTRY, /* selftest_entry.h: VM-entry rules against the CPU */
     SELFTEST_COUNT
 };
 
@@ -24,11 +25,13 @@ struct hv_options {
     enum hv_insist insist;
     uint32_t ring_records; /* 0: the ring's default */
     enum hv_selftest selftest;
+    uint64_t selftest_seed; /* selftest=entry,seed=S,count=N */
+    uint32_t selftest_count;
 };
 
 /* Parses words (spaces between them), sets log_level and seeded_mask at once. NULL, or one sentence
  * that names the word and the known ones. `uart=` was read by boot/ and is only checked here. */
 const char *options_parse(const char *words, struct hv_options *out);
 
-/* Runs the wanted self-test; returns only for SELFTEST_NONE. */
+/* Runs the wanted self-test; returns only for SELFTEST_NONE and SELFTEST_ENTRY. */
 void selftest_run(enum hv_selftest which);
