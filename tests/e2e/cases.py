@@ -12,7 +12,7 @@ from pathlib import Path
 
 import machine
 
-BOTH = ("qemu-svm", "bochs-vmx")
+ALL = ("qemu-svm", "bochs-vmx", "bochs-svm")
 QEMU = ("qemu-svm",)
 BOCHS = ("bochs-vmx",)
 
@@ -27,7 +27,7 @@ class Case:
     want: tuple[str, ...] = ()
     never: tuple[str, ...] = ()
     stop: str = ""  # ends the run; default: the guest says "done" and ends the machine itself
-    on: tuple[str, ...] = BOTH
+    on: tuple[str, ...] = ALL
     limit: float = 30.0
     mem: int = 128
     kernel: Path | None = None
