@@ -301,6 +301,20 @@ static void judge_death(struct console *console)
     }
 }
 
+#define PASSED_SHOWN 10
+
+/* The batch ends with `continue`, which runs to the guest's end: an event that has been looked at
+ * already is shown and passed, because no command is left that could look again. */
+static bool pass(struct console *console)
+{
+    if (console->passed++ < PASSED_SHOWN)
+        view_stop(console);
+    else if (console->passed == PASSED_SHOWN + 1)
+        out_printf("[further stops at events seen before are not shown]\n");
+    target_forget(console->target);
+    return session_resume(console->session, "vCont;c");
+}
+
 /* Shows a stop, or why there was no going on. True when the guest runs again: an ignored hit. */
 static bool take_stop(struct console *console)
 {
@@ -320,6 +334,9 @@ static bool take_stop(struct console *console)
         return session_resume(console->session, "vCont;c");
     }
     judge_death(console);
+    if (console->last_command && !console->dead_unasked && !console->interrupted &&
+        stops_again(console))
+        return pass(console);
     if (!console->quiet_stop)
         view_stop(console);
     return false;

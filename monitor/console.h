@@ -46,6 +46,8 @@ struct console {
     bool waiting_stop;      /* console_wait_stop() is at work */
     bool in_command;        /* a command runs: requests may be under way */
     bool resume_failed;
+    bool last_command;      /* the batch has no command behind this one */
+    unsigned passed;        /* stops that it went past therefore */
     bool quiet_stop;        /* stops are not shown: a step among many */
     bool dead_unasked;      /* the guest died, and nobody had asked for that */
     bool end_seen;          /* the machine ended (power-off, reset, crash) */

@@ -57,7 +57,8 @@ static void echo_command(const struct console *console, const char *line)
     (void)console;
 }
 
-static enum cmd_result run_script_line(struct console *console, char *line)
+/* `last`: in a batch, nothing comes behind this line. */
+static enum cmd_result run_script_line(struct console *console, char *line, bool last)
 {
     bool outer = console->script_active;
     enum cmd_result result;
@@ -68,30 +69,62 @@ static enum cmd_result run_script_line(struct console *console, char *line)
         return CMD_OK;
     echo_command(console, line);
     console->script_active = true;
+    console->last_command = last && console->options->batch;
     result = run_line(console, line);
     console->script_active = outer;
+    console->last_command = false;
     if (result == CMD_OK && console->interrupted)
         result = CMD_ERROR; /* ^C ends the script */
     return result;
 }
 
-enum cmd_result console_source(struct console *console, const char *path)
+static bool blank(const char *line)
+{
+    line += strspn(line, " \t\r\n");
+    return *line == '\0' || *line == '#';
+}
+
+/* The next line that says something; false at the end. */
+static bool next_line(FILE *file, char **line, size_t *cap_bytes, unsigned *number)
+{
+    while (getline(line, cap_bytes, file) >= 0) {
+        ++*number;
+        if (!blank(*line))
+            return true;
+    }
+    return false;
+}
+
+/* `last`: nothing comes behind this file. Reads one line ahead to know its last one. */
+static enum cmd_result source(struct console *console, const char *path, bool last)
 {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
     enum cmd_result result = CMD_OK;
-    char *line = NULL;
-    size_t cap_bytes = 0;
-    unsigned number = 0;
+    char *line = NULL, *next = NULL, *swap;
+    size_t cap_bytes = 0, next_cap_bytes = 0, swap_cap_bytes;
+    unsigned number = 0, next_number = 0;
+    bool more;
 
     if (!file) {
         out_error("%s: %s", path, strerror(errno));
         return CMD_ERROR;
     }
-    while (result == CMD_OK && getline(&line, &cap_bytes, file) >= 0) {
-        number++;
-        result = run_script_line(console, line);
+    more = next_line(file, &next, &next_cap_bytes, &next_number);
+    while (result == CMD_OK && more) {
+        swap = line, line = next, next = swap;
+        swap_cap_bytes = cap_bytes, cap_bytes = next_cap_bytes, next_cap_bytes = swap_cap_bytes;
+        number = next_number;
+        if (standard && console->options->script_count == 0) {
+            /* Somebody may be typing into the pipe: do now what is there. */
+            result = run_script_line(console, line, false);
+            more = result == CMD_OK && next_line(file, &next, &next_cap_bytes, &next_number);
+            continue;
+        }
+        more = next_line(file, &next, &next_cap_bytes, &next_number);
+        result = run_script_line(console, line, last && !more);
     }
+    free(next);
     if (result == CMD_ERROR || result == CMD_EXPECT_FAILED)
         out_error("%s:%u: the script ends here", standard ? "standard input" : path, number);
     free(line);
@@ -100,18 +133,25 @@ enum cmd_result console_source(struct console *console, const char *path)
     return result;
 }
 
+enum cmd_result console_source(struct console *console, const char *path)
+{
+    return source(console, path, console->last_command);
+}
+
 static enum cmd_result run_script(struct console *console)
 {
     const struct options *options = console->options;
     enum cmd_result result = CMD_OK;
 
     for (size_t i = 0; i < options->script_count && result == CMD_OK; i++) {
+        bool last = i + 1 == options->script_count;
+
         if (options->script[i].is_file) {
-            result = console_source(console, options->script[i].text);
+            result = source(console, options->script[i].text, last);
         } else {
             char *copy = strdup(options->script[i].text);
 
-            result = copy ? run_script_line(console, copy) : CMD_ERROR;
+            result = copy ? run_script_line(console, copy, last) : CMD_ERROR;
             free(copy);
         }
     }

@@ -131,7 +131,7 @@ void options_completion(FILE *file)
 
 char *options_locate(const char *in_build, const char *installed)
 {
-    char self[1024], *slash, *path;
+    char self[1024], *slash, *path, *other;
     ssize_t len_bytes = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
     self[len_bytes > 0 ? len_bytes : 0] = '\0';
@@ -142,10 +142,14 @@ char *options_locate(const char *in_build, const char *installed)
         abort();
     if (!installed || access(path, R_OK) == 0)
         return path;
-    free(path);
-    if (asprintf(&path, "%s/../lib/trapline/%s", self, installed) < 0)
+    if (asprintf(&other, "%s/../lib/trapline/%s", self, installed) < 0)
         abort();
-    return path;
+    if (access(other, R_OK) != 0) {
+        free(other);
+        return path;
+    }
+    free(path);
+    return other;
 }
 
 static int complain(const char *format, const char *what)

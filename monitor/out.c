@@ -14,8 +14,8 @@ static struct {
     bool interactive, colours;
     char line[512]; /* guest text since its last newline */
     size_t line_len_bytes;
-    bool at_line_start; /* the last byte on stdout was a newline */
-} out = {.at_line_start = true};
+    bool guest_open; /* what stands last on the screen is a guest's line without its end */
+} out;
 
 void out_init(bool interactive)
 {
@@ -33,7 +33,6 @@ static void put(const char *text, size_t len_bytes)
     if (out_before)
         out_before();
     fwrite(text, 1, len_bytes, stdout);
-    out.at_line_start = text[len_bytes - 1] == '\n';
     if (out_tee)
         out_tee(text, len_bytes);
 }
@@ -103,7 +102,10 @@ const char *out_style(enum out_style style)
 
 static void guest_line_put(void)
 {
+    if (out.line_len_bytes == 0)
+        return;
     put(out.line, out.line_len_bytes);
+    out.guest_open = out.line[out.line_len_bytes - 1] != '\n';
     out.line_len_bytes = 0;
 }
 
@@ -132,6 +134,8 @@ void out_guest(const uint8_t *bytes, size_t len_bytes)
 {
     if (!out.interactive) {
         put((const char *)bytes, len_bytes);
+        if (len_bytes > 0)
+            out.guest_open = bytes[len_bytes - 1] != '\n';
         return;
     }
     for (size_t i = 0; i < len_bytes; i++)
@@ -145,10 +149,9 @@ bool out_guest_waits(void)
 
 void out_guest_flush(void)
 {
-    if (out.line_len_bytes > 0) {
-        guest_line_put();
-    }
-    if (!out.at_line_start) {
+    guest_line_put();
+    if (out.guest_open) {
+        out.guest_open = false;
         put("\n", 1);
     }
 }

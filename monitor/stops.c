@@ -281,6 +281,8 @@ bool stops_after_stop(struct console *console)
     target_key(stop + 3, "tl.why", why, sizeof(why));
     if (target_key_number(stop + 3, "tl.event", &id)) {
         point = stops_find(console, stops_number_of_event(console, (uint32_t)id));
+        if (point)
+            point->stops++;
         if (point && point->temporary)
             forget(point); /* `once`: the hypervisor has deleted it */
         return false;
@@ -296,6 +298,18 @@ bool stops_after_stop(struct console *console)
     if (point->temporary)
         stops_delete(console, point->number);
     return false;
+}
+
+bool stops_again(struct console *console)
+{
+    const char *stop = session_stop_text(console->session);
+    struct stop_point *point;
+    uint64_t id;
+
+    if (strlen(stop) < 3 || !target_key_number(stop + 3, "tl.event", &id))
+        return false;
+    point = stops_find(console, stops_number_of_event(console, (uint32_t)id));
+    return point && point->stops > 1;
 }
 
 bool stops_wanted(struct console *console, unsigned kind)

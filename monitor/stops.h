@@ -21,6 +21,7 @@ struct stop_point {
     uint64_t kinds;         /* STOP_EVENT: mask */
     uint64_t address;       /* the others */
     uint32_t len_bytes;
+    uint64_t stops;         /* how often it has stopped the guest in this session */
     uint64_t hits, ignore;  /* counted here for break- and watchpoints */
     char *text;             /* as typed, for lists */
     char *condition_hex;    /* bytecode for Z packets, or NULL */
@@ -58,6 +59,9 @@ void stops_describe_hit(struct console *console, const char *stop, const char *w
  * should simply go on.
  */
 bool stops_after_stop(struct console *console);
+
+/* The last stop came from an event that had stopped the guest before. */
+bool stops_again(struct console *console);
 
 /* Did anybody ask for stops of this kind (for the verdict on a dead guest)? */
 bool stops_wanted(struct console *console, unsigned kind);
