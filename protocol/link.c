@@ -98,6 +98,17 @@ void link_close(struct link *link)
     link->state = LINK_DOWN;
 }
 
+void link_set_eager(struct link *link, bool on)
+{
+    link->eager = on;
+}
+
+void link_ack_now(struct link *link)
+{
+    if (link->ack_waiting)
+        link->ack_now = true;
+}
+
 unsigned link_events(struct link *link)
 {
     unsigned events = link->events;

@@ -82,6 +82,7 @@ struct link {
     uint8_t rx_unacked; /* DATA frames since an ack went out */
     uint32_t ack_due_ms, nak_ms;
     bool ack_waiting, ack_now, ack_frame, nak_now;
+    bool eager; /* see link_set_eager() */
 
     /* sender */
     uint8_t tx_base, tx_next; /* oldest unacknowledged; next number */
@@ -141,6 +142,13 @@ size_t link_send(struct link *link, enum link_channel channel, const void *bytes
 
 /* Frames that can be queued now; 0 when no session is up. */
 unsigned link_room(const struct link *link);
+
+/* on: whatever arrives is acknowledged at once, because link_poll() will not be called soon (the guest
+ * runs). off (the default): an acknowledgement waits a little for data to travel with. */
+void link_set_eager(struct link *link, bool on);
+
+/* Makes an acknowledgement that waits due now. */
+void link_ack_now(struct link *link);
 
 /* Is everything sent acknowledged? */
 bool link_idle(const struct link *link);

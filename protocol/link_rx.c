@@ -42,7 +42,7 @@ static void accept_data(struct link *link, uint8_t type, uint8_t seq, const uint
         link->rx_next++;
     if (!in_order)
         link->ack_frame = true; /* its bitmap tells the sender what is missing */
-    if (++link->rx_unacked >= 2)
+    if (++link->rx_unacked >= 2 || link->eager)
         link->ack_now = true;
     if (!link->ack_waiting)
         link->ack_due_ms = now_ms + ACK_DELAY_MS;

@@ -78,6 +78,15 @@ static bool begins_with(const uint8_t *bytes, size_t len_bytes, const char *word
     return len_bytes >= strlen(word) && !memcmp(bytes, word, strlen(word));
 }
 
+static bool is_step(const struct client *client)
+{
+    const uint8_t *resume = client->resume;
+    size_t len_bytes = client->resume_bytes;
+
+    return begins_with(resume, len_bytes, "s") || begins_with(resume, len_bytes, "S") ||
+           begins_with(resume, len_bytes, "vCont;s") || begins_with(resume, len_bytes, "vCont;S");
+}
+
 /* A second greeting means a new GDB on the same line; the first one vanished. But one that follows at
  * once is the same GDB, which took a `-` in the log text that it found on the line for a complaint:
  * true, it was answered already. */
@@ -258,4 +267,6 @@ void client_serve(struct client *client, unsigned cpu, enum run_why why, void (*
         idle(ctx);
     }
     line_set_running(&client->line, true);
+    if (!is_step(client)) /* the stop reply of a step comes at once and carries it */
+        line_ack(&client->line);
 }

@@ -86,5 +86,7 @@ void line_output(struct line *line, const char *text, size_t len_bytes);
 void line_text(struct line *line, enum line_channel channel, const void *bytes, size_t len_bytes);
 
 void line_set_running(struct line *line, bool running);
+/* Acknowledges at once what arrived over the link; nothing in the other modes. */
+void line_ack(struct line *line);
 /* The client has gone: text again. */
 void line_end_session(struct line *line);

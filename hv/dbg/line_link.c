@@ -188,6 +188,14 @@ void line_link_send(struct line *line, unsigned channel, const void *bytes, size
     }
 }
 
+void line_ack(struct line *line)
+{
+    if (line->mode != LINE_LINK)
+        return;
+    link_ack_now(&line->link);
+    flush(line);
+}
+
 void line_link_reply(struct line *line, const uint8_t *bytes, size_t len_bytes)
 {
     uint32_t since_ms = now_ms(line);

@@ -164,6 +164,7 @@ void line_set_running(struct line *line, bool running)
     if (!running)
         line_flush_batch(line);
     line->running = running;
+    link_set_eager(&line->link, running);
     if (running)
         line_flush_backlog(line);
 }

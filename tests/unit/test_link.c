@@ -629,6 +629,39 @@ static void console_bytes_join(void **state)
     }
 }
 
+/* A server that runs a guest polls seldom: its acknowledgements must not wait for that. */
+static void eager_acknowledgements(void **state)
+{
+    uint8_t bytes[100];
+    size_t length;
+
+    (void)state;
+    start(96);
+    connect_ends();
+    run(100);
+    for (unsigned round = 0; round < 3; round++) {
+        link_set_eager(&end[1], round == 1);
+        link_send(&end[0], LINK_RSP, "vCont;c", 7, false);
+        for (unsigned i = 0; i < 60; i++) { /* the line, by hand: no clock at the server */
+            uint8_t byte;
+
+            if (link_tx(&end[0], &byte, 1, now_ms))
+                link_rx_byte(&end[1], byte, now_ms);
+        }
+        assert_string_equal(fetch(1), "vCont;c");
+        if (round == 2)
+            link_ack_now(&end[1]);
+        length = link_tx(&end[1], bytes, sizeof(bytes), now_ms);
+        assert_int_equal(length > 0, round > 0);
+        for (size_t i = 0; i < length; i++)
+            link_rx_byte(&end[0], bytes[i], now_ms);
+        assert_int_equal(link_idle(&end[0]), round > 0);
+        run(100);
+        assert_true(link_idle(&end[0]));
+    }
+    assert_int_equal(end[0].stats.resent, 0);
+}
+
 /* A caller that sleeps exactly as long as link_wait_ms() says must not be slower. */
 static void waiting_times_suffice(void **state)
 {
@@ -666,6 +699,7 @@ int main(void)
         cmocka_unit_test(text_passes_and_comes_back),
         cmocka_unit_test(slow_reader_loses_nothing),
         cmocka_unit_test(console_bytes_join),
+        cmocka_unit_test(eager_acknowledgements),
         cmocka_unit_test(waiting_times_suffice),
     };
 
