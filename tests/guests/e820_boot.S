@@ -59,6 +59,9 @@ next:
     mov $0x8900, %dx
     mov $'D', %al
     out %al, %dx
+    mov $text_shutdown, %si
+    mov $8, %cx
+    rep outsb
 failed:
     mov $text_failed, %si
     call say
@@ -106,6 +109,7 @@ say:                        /* %si: text */
 
 text_entry: .asciz "guest e820: "
 text_e801: .asciz "guest e820: e801 "
+text_shutdown: .ascii "Shutdown"
 text_done: .ascii "\r\nguest e820: done"
 text_line: .asciz "\r\n"
 text_failed: .asciz "guest e820: FAILED\r\n"
