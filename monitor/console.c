@@ -129,12 +129,17 @@ static void on_silent(void *ctx, bool silent)
     struct console *console = ctx;
 
     console->silent_since_ms = silent ? console_now_ms() : 0;
-    if (silent)
+    if (!silent)
+        out_printf("%s[the hypervisor answers again, nothing was lost]%s\n", out_style(OUT_DIM),
+                   out_style(OUT_PLAIN));
+    else if (console->machine_started)
+        out_printf("%s[no answer from the hypervisor for 2 s; the emulator still runs (`kill` ends "
+                   "it)]%s\n",
+                   out_style(OUT_DIM), out_style(OUT_PLAIN));
+    else
         out_printf("%s[nothing heard from the hypervisor for 2 s: is the cable in, does the machine "
                    "still run? Trying on; `quit` gives up]%s\n",
                    out_style(OUT_ERROR), out_style(OUT_PLAIN));
-    else
-        out_printf("[the line is back, nothing was lost]\n");
 }
 
 static bool on_wait(void *ctx, int timeout_ms)

@@ -56,12 +56,14 @@ static size_t plain_length(const char *mnemonic, const char *operands, unsigned 
     if (has_register(operands) &&
         in_list(suffixed, sizeof(suffixed) / sizeof(suffixed[0]), mnemonic, len_bytes - 1))
         return len_bytes - 1;
+    if (strcmp(mnemonic, "lretl") == 0 && bits != 16) /* far returns stay 32 bits wide */
+        return len_bytes - 1;
     if (*last == (bits == 64 ? 'q' : bits == 32 ? 'l' : 'w') &&
         in_list(implied, sizeof(implied) / sizeof(implied[0]), mnemonic, len_bytes - 1))
         return len_bytes - 1;
     /* push $0x10: the mode tells the size */
-    if (bits == 64 && *last == 'q' && len_bytes == 5 && memcmp(mnemonic, "push", 4) == 0 &&
-        operands[0] == '$')
+    if (*last == (bits == 64 ? 'q' : bits == 32 ? 'l' : 'w') && len_bytes == 5 &&
+        memcmp(mnemonic, "push", 4) == 0 && operands[0] == '$')
         return len_bytes - 1;
     return len_bytes;
 }

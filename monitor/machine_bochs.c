@@ -116,6 +116,8 @@ static bool make_iso(struct machine *machine, char *error)
 
     argv_add(&argv, "%s", spec->mkiso);
     argv_add(&argv, "%s/boot.iso", machine->dir);
+    argv_add(&argv, "--hv");
+    argv_add(&argv, "%s", spec->hv_image);
     argv_add(&argv, "--cmdline");
     argv_add(&argv, "%s", spec->hv_options);
     argv_add(&argv, "%s", spec->guest);
