@@ -68,12 +68,16 @@ static uint8_t decode_prefixes(struct cursor *c, struct insn *insn, struct prefi
         if (c->status != INSN_OK)
             return 0;
         switch (byte) {
-        case 0x26: case 0x2e: case 0x36: case 0x3e:
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
             /* In 64-bit code these four do nothing; they do not even undo an earlier FS or GS. */
             if (insn->mode != INSN_MODE_64)
                 p->segment = (byte >> 3) & 3; /* ES CS SS DS, as enum hv_seg counts */
             break;
-        case 0x64: case 0x65:
+        case 0x64:
+        case 0x65:
             p->segment = byte == 0x64 ? HV_FS : HV_GS;
             break;
         case 0x66:
@@ -85,7 +89,8 @@ static uint8_t decode_prefixes(struct cursor *c, struct insn *insn, struct prefi
         case 0xf0:
             insn->lock = true;
             break;
-        case 0xf2: case 0xf3:
+        case 0xf2:
+        case 0xf3:
             insn->rep = byte;
             break;
         default:
@@ -105,7 +110,7 @@ static uint8_t decode_prefixes(struct cursor *c, struct insn *insn, struct prefi
 /* VEX, EVEX and XOP carry map, REX bits and the mandatory prefix in their payload. */
 static void decode_vex(struct cursor *c, struct insn *insn, struct prefixes *p, uint8_t first)
 {
-    static const uint8_t rep_of_pp[4] = { 0, 0, 0xf3, 0xf2 };
+    static const uint8_t rep_of_pp[4] = {0, 0, 0xf3, 0xf2};
     uint8_t payload1 = fetch8(c), payload2 = 0;
     uint8_t pp;
 
@@ -141,10 +146,14 @@ static void decode_vex(struct cursor *c, struct insn *insn, struct prefixes *p, 
 static bool vex_map_exists(const struct insn *insn, uint8_t first)
 {
     switch (first) {
-    case 0xc5: return true;
-    case 0xc4: return (insn->map >= 1 && insn->map <= 3) || insn->map == 7;
-    case 0x62: return (insn->map >= 1 && insn->map <= 3) || insn->map == 5 || insn->map == 6;
-    default: return insn->map >= 8 && insn->map <= 10;
+    case 0xc5:
+        return true;
+    case 0xc4:
+        return (insn->map >= 1 && insn->map <= 3) || insn->map == 7;
+    case 0x62:
+        return (insn->map >= 1 && insn->map <= 3) || insn->map == 5 || insn->map == 6;
+    default:
+        return insn->map >= 8 && insn->map <= 10;
     }
 }
 
@@ -154,9 +163,11 @@ static char vex_letter(const struct insn *insn)
 {
     switch (insn->map) {
     case 1:
-        return insn->opcode == 0x77 ? '.' :
-               (insn->opcode >= 0x70 && insn->opcode <= 0x73) || insn->opcode == 0xc2 ||
-                       (insn->opcode >= 0xc4 && insn->opcode <= 0xc6) ? 'B' : 'M';
+        return insn->opcode == 0x77 ? '.'
+               : (insn->opcode >= 0x70 && insn->opcode <= 0x73) || insn->opcode == 0xc2 ||
+                       (insn->opcode >= 0xc4 && insn->opcode <= 0xc6)
+                   ? 'B'
+                   : 'M';
     case 3:
     case 8:
         return 'B';
@@ -198,10 +209,10 @@ static char legacy_letter(struct cursor *c, struct insn *insn, uint8_t byte)
 
 static void decode_mem16(struct cursor *c, struct insn *insn)
 {
-    static const uint8_t base_of[8] = { GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP,
-                                        GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX };
-    static const uint8_t index_of[8] = { GPR_RSI, GPR_RDI, GPR_RSI, GPR_RDI,
-                                         INSN_NO_REG, INSN_NO_REG, INSN_NO_REG, INSN_NO_REG };
+    static const uint8_t base_of[8] = {GPR_RBX, GPR_RBX, GPR_RBP, GPR_RBP,
+                                       GPR_RSI, GPR_RDI, GPR_RBP, GPR_RBX};
+    static const uint8_t index_of[8] = {GPR_RSI,     GPR_RDI,     GPR_RSI,     GPR_RDI,
+                                        INSN_NO_REG, INSN_NO_REG, INSN_NO_REG, INSN_NO_REG};
     uint8_t mod = insn->modrm >> 6, rm = insn->modrm & 7;
 
     insn->base = base_of[rm];
@@ -271,10 +282,12 @@ static unsigned imm_z_bytes(const struct insn *insn)
 static void decode_immediate(struct cursor *c, struct insn *insn, char letter)
 {
     switch (letter) {
-    case 'b': case 'B':
+    case 'b':
+    case 'B':
         insn->imm = (uint64_t)fetch_signed(c, 1);
         break;
-    case 'z': case 'Z':
+    case 'z':
+    case 'Z':
         insn->imm = (uint64_t)fetch_signed(c, imm_z_bytes(insn));
         break;
     case 'D':
@@ -285,7 +298,8 @@ static void decode_immediate(struct cursor *c, struct insn *insn, char letter)
          * the former, and compilers emit it on neither. */
         insn->imm = (uint64_t)fetch_signed(c, imm_z_bytes(insn));
         break;
-    case 'w': case 'W':
+    case 'w':
+    case 'W':
         insn->imm = fetch(c, 2);
         break;
     case 'v':
@@ -324,7 +338,9 @@ static bool starts_vex(const struct cursor *c, const struct insn *insn, uint8_t 
     uint8_t next = peek8(c);
 
     switch (byte) {
-    case 0xc4: case 0xc5: case 0x62:
+    case 0xc4:
+    case 0xc5:
+    case 0x62:
         return insn->mode == INSN_MODE_64 || next >= 0xc0;
     case 0x8f:
         return (next & 0x1f) >= 8; /* POP has reg = 0 */
@@ -346,10 +362,9 @@ static void set_sizes(struct insn *insn, const struct prefixes *p)
 
 struct insn insn_decode(const uint8_t *bytes, size_t len, enum insn_mode mode)
 {
-    struct cursor c = { .bytes = bytes, .len = len, .status = INSN_OK };
-    struct prefixes p = { .segment = INSN_NO_REG };
-    struct insn insn = { .mode = mode, .base = INSN_NO_REG, .index = INSN_NO_REG,
-                         .segment = HV_DS };
+    struct cursor c = {.bytes = bytes, .len = len, .status = INSN_OK};
+    struct prefixes p = {.segment = INSN_NO_REG};
+    struct insn insn = {.mode = mode, .base = INSN_NO_REG, .index = INSN_NO_REG, .segment = HV_DS};
     uint8_t byte = decode_prefixes(&c, &insn, &p);
     char letter = 'x';
 

@@ -24,6 +24,7 @@ enum insn_status {
     INSN_TOO_LONG,  /* over 15 bytes (#GP) */
 };
 
+/* clang-format off */
 enum insn_class {
     INSN_OTHER, /* length is known, nothing more is said */
 
@@ -50,6 +51,7 @@ enum insn_class {
     INSN_NOT, INSN_NEG, INSN_INC, INSN_DEC,
     INSN_MOVS, INSN_STOS, INSN_LODS, INSN_CMPS, INSN_SCAS,
 };
+/* clang-format on */
 
 /* INSN_ALU: which one; as the opcode encodes it. */
 enum insn_alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, ALU_CMP };
@@ -61,9 +63,9 @@ struct insn {
     uint8_t len_bytes;
     uint8_t class;
     uint8_t mode;
-    uint8_t map;    /* 0: one-byte, 1: 0F, 2: 0F38, 3: 0F3A, 5, 6, 7: EVEX, VEX; 8-10: XOP */
+    uint8_t map; /* 0: one-byte, 1: 0F, 2: 0F38, 3: 0F3A, 5, 6, 7: EVEX, VEX; 8-10: XOP */
     uint8_t opcode;
-    uint8_t modrm;  /* valid if has_modrm */
+    uint8_t modrm;                /* valid if has_modrm */
     bool has_modrm, has_rex, vex; /* vex: VEX, EVEX or XOP */
     bool lock;
     uint8_t rep;      /* 0, 0xf2 or 0xf3 */
@@ -82,7 +84,7 @@ struct insn {
     uint64_t imm;  /* sign-extended to 64 bits; INT n: vector; IN/OUT imm8: port; far: offset */
     uint16_t imm2; /* ENTER: nesting level; far pointers: selector */
 
-    uint8_t segment; /* enum hv_seg of the memory operand after overrides */
+    uint8_t segment;            /* enum hv_seg of the memory operand after overrides */
     uint8_t base, index, scale; /* GPR numbers or INSN_NO_REG */
     bool rip_relative;
     int64_t disp;

@@ -6,7 +6,9 @@
 #include "core/insn_class.h"
 
 #define GROUP 0x80 /* marks opcodes that classify_group_*() looks at */
+_Static_assert(INSN_SCAS < GROUP, "classes and the mark share a byte");
 
+/* clang-format off */
 static const uint8_t class_one[256] = {
     [0x07] = INSN_OTHER, [0x17] = INSN_POP_SS,
     [0x00 ... 0x05] = INSN_ALU, [0x08 ... 0x0d] = INSN_ALU, [0x10 ... 0x15] = INSN_ALU,
@@ -56,6 +58,7 @@ static const uint8_t class_0f01_reg[64] = {
     [0x3b] = INSN_OTHER + GROUP, [0x3c] = INSN_OTHER + GROUP, [0x3d] = INSN_RDPRU,
     [0x3e ... 0x3f] = INSN_OTHER + GROUP, /* INVLPGB, TLBSYNC */
 };
+/* clang-format on */
 
 static void undefined(struct insn *insn)
 {
@@ -91,8 +94,8 @@ static void classify_0f01(struct insn *insn)
 
 static void classify_group_0f(struct insn *insn)
 {
-    static const uint8_t group6[8] = { INSN_SLDT, INSN_STR, INSN_LLDT, INSN_LTR,
-                                       INSN_OTHER, INSN_OTHER, GROUP, GROUP };
+    static const uint8_t group6[8] = {INSN_SLDT,  INSN_STR,   INSN_LLDT, INSN_LTR,
+                                      INSN_OTHER, INSN_OTHER, GROUP,     GROUP};
     uint8_t ext = (insn->modrm >> 3) & 7;
 
     switch (insn->opcode) {
@@ -104,7 +107,8 @@ static void classify_group_0f(struct insn *insn)
     case 0x01:
         classify_0f01(insn);
         break;
-    case 0x71: case 0x72: /* shifts of vector registers by imm8 */
+    case 0x71:
+    case 0x72: /* shifts of vector registers by imm8 */
         if (insn->mem || (ext != 2 && ext != 4 && ext != 6))
             undefined(insn);
         break;
@@ -113,12 +117,15 @@ static void classify_group_0f(struct insn *insn)
             ((ext == 3 || ext == 7) && !insn->osize))
             undefined(insn);
         break;
-    case 0x78: case 0x79: /* VMREAD, VMWRITE; with a prefix EXTRQ, INSERTQ, registers only */
+    case 0x78:
+    case 0x79: /* VMREAD, VMWRITE; with a prefix EXTRQ, INSERTQ, registers only */
         insn->class = insn->osize || insn->rep ? INSN_OTHER : INSN_VMX;
         if (insn->class == INSN_OTHER && (insn->mem || insn->rep == 0xf3))
             undefined(insn);
         break;
-    case 0xb2: case 0xb4: case 0xb5: /* LSS, LFS, LGS */
+    case 0xb2:
+    case 0xb4:
+    case 0xb5: /* LSS, LFS, LGS */
         if (!insn->mem)
             undefined(insn);
         break;
@@ -143,9 +150,9 @@ static void classify_group_0f(struct insn *insn)
 
 static void classify_f6_ff(struct insn *insn, uint8_t ext)
 {
-    static const uint8_t group3[8] = { INSN_TEST, INSN_TEST, INSN_NOT, INSN_NEG };
-    static const uint8_t group5[8] = { INSN_INC, INSN_DEC, INSN_CALL, INSN_FAR_BRANCH,
-                                       INSN_JMP, INSN_FAR_BRANCH, INSN_OTHER, INSN_OTHER };
+    static const uint8_t group3[8] = {INSN_TEST, INSN_TEST, INSN_NOT, INSN_NEG};
+    static const uint8_t group5[8] = {INSN_INC, INSN_DEC,        INSN_CALL,  INSN_FAR_BRANCH,
+                                      INSN_JMP, INSN_FAR_BRANCH, INSN_OTHER, INSN_OTHER};
 
     if (insn->opcode <= 0xf7) {
         insn->class = group3[ext];
@@ -153,8 +160,7 @@ static void classify_f6_ff(struct insn *insn, uint8_t ext)
         insn->store = true;
         return;
     }
-    if ((insn->opcode == 0xfe && ext > 1) || ext == 7 ||
-        ((ext == 3 || ext == 5) && !insn->mem)) {
+    if ((insn->opcode == 0xfe && ext > 1) || ext == 7 || ((ext == 3 || ext == 5) && !insn->mem)) {
         undefined(insn);
         return;
     }
@@ -169,7 +175,10 @@ static void classify_group_one(struct insn *insn, uint8_t rex)
     uint8_t ext = (insn->modrm >> 3) & 7;
 
     switch (insn->opcode) {
-    case 0x62: case 0xc4: case 0xc5: case 0x8d: /* BOUND, LES, LDS, LEA */
+    case 0x62:
+    case 0xc4:
+    case 0xc5:
+    case 0x8d: /* BOUND, LES, LDS, LEA */
         if (!insn->mem)
             undefined(insn);
         break;
@@ -194,7 +203,8 @@ static void classify_group_one(struct insn *insn, uint8_t rex)
         else if (rex & 1)
             insn->class = INSN_OTHER; /* XCHG R8, RAX */
         break;
-    case 0xc6: case 0xc7:
+    case 0xc6:
+    case 0xc7:
         if (insn->modrm == 0xf8)
             break; /* XABORT, XBEGIN */
         if (ext)
@@ -212,9 +222,23 @@ static void classify_group_one(struct insn *insn, uint8_t rex)
 static bool width_in_bit0(const struct insn *insn)
 {
     switch (insn->class) {
-    case INSN_ALU: case INSN_TEST: case INSN_XCHG: case INSN_MOV: case INSN_MOVS: case INSN_STOS:
-    case INSN_LODS: case INSN_CMPS: case INSN_SCAS: case INSN_IN: case INSN_OUT: case INSN_INS:
-    case INSN_OUTS: case INSN_NOT: case INSN_NEG: case INSN_INC: case INSN_DEC:
+    case INSN_ALU:
+    case INSN_TEST:
+    case INSN_XCHG:
+    case INSN_MOV:
+    case INSN_MOVS:
+    case INSN_STOS:
+    case INSN_LODS:
+    case INSN_CMPS:
+    case INSN_SCAS:
+    case INSN_IN:
+    case INSN_OUT:
+    case INSN_INS:
+    case INSN_OUTS:
+    case INSN_NOT:
+    case INSN_NEG:
+    case INSN_INC:
+    case INSN_DEC:
         return true;
     default:
         return false;
@@ -238,27 +262,38 @@ static void operands_one(struct insn *insn)
         else if (op <= 0x8b)
             insn->store = op <= 0x89;
         break;
-    case INSN_TEST: case INSN_XCHG:
+    case INSN_TEST:
+    case INSN_XCHG:
         insn->store = true;
         break;
-    case INSN_IN: case INSN_OUT:
+    case INSN_IN:
+    case INSN_OUT:
         insn->imm_form = op < 0xe8;
         insn->imm &= 0xff; /* a port, not a signed number */
         insn->store = insn->class == INSN_OUT;
         if (insn->op_bytes == 8)
             insn->op_bytes = 4;
         break;
-    case INSN_INS: case INSN_STOS: case INSN_SCAS:
+    case INSN_INS:
+    case INSN_STOS:
+    case INSN_SCAS:
         insn->mem = insn->store = true;
         insn->segment = HV_ES; /* not overridable */
         break;
-    case INSN_OUTS: case INSN_LODS: case INSN_MOVS: case INSN_CMPS:
+    case INSN_OUTS:
+    case INSN_LODS:
+    case INSN_MOVS:
+    case INSN_CMPS:
         insn->mem = true;
         break;
     case INSN_INT_N:
         insn->imm &= 0xff;
         break;
-    case INSN_PUSHF: case INSN_POPF: case INSN_CALL: case INSN_RET: case INSN_JMP:
+    case INSN_PUSHF:
+    case INSN_POPF:
+    case INSN_CALL:
+    case INSN_RET:
+    case INSN_JMP:
         if (insn->mode == INSN_MODE_64 && !insn->osize)
             insn->op_bytes = 8;
         break;
@@ -292,23 +327,25 @@ void insn_classify(struct insn *insn, uint8_t rex)
         classify_group_0f(insn);
     }
 
+    /* Bit 0 says "byte" in ALU immediates as well; 82, the copy of 80, has it clear too. */
     if (insn->map == 0 && width_in_bit0(insn) && !(insn->opcode & 1))
         insn->op_bytes = 1;
-    /* The immediate forms of AL, ADD r/m8, ... have it in bit 0 as well; 82 is the copy of 80. */
     switch (insn->class) {
-    case INSN_MOVZX: case INSN_MOVSX:
+    case INSN_MOVZX:
+    case INSN_MOVSX:
         if (insn->map == 1)
             insn->mem_bytes = insn->opcode & 1 ? 2 : 1;
         break;
-    case INSN_MOV_CR: case INSN_MOV_DR:
+    case INSN_MOV_CR:
+    case INSN_MOV_DR:
         insn->op_bytes = insn->mode == INSN_MODE_64 ? 8 : 4;
         insn->store = insn->opcode & 2;
         /* AMD's other spelling of CR8, for code without REX: LOCK MOV CR0 (APM "MOV CRn"). */
         if (insn->class == INSN_MOV_CR && insn->lock && insn->reg == 0)
             insn->reg = 8;
-        if (insn->class == INSN_MOV_CR ? insn->reg == 1 || insn->reg > 8 ||
-                                             (insn->reg >= 5 && insn->reg <= 7)
-                                       : insn->reg > 7)
+        if (insn->class == INSN_MOV_CR
+                ? insn->reg == 1 || insn->reg > 8 || (insn->reg >= 5 && insn->reg <= 7)
+                : insn->reg > 7)
             undefined(insn);
         break;
     case INSN_SMSW:

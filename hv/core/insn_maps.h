@@ -11,6 +11,7 @@
  */
 #pragma once
 
+/* clang-format off */
 static const char insn_map_one[] =
     "MMMMbz..MMMMbz.p" /* 0 */
     "MMMMbz..MMMMbz.." /* 1 */
@@ -100,6 +101,8 @@ static const char insn_map_0f3a[] =
     "...............y" /* d */
     "................" /* e */
     "y..............." /* f */;
+
+/* clang-format on */
 
 _Static_assert(sizeof(insn_map_one) == 257 && sizeof(insn_map_0f) == 257 &&
                    sizeof(insn_no64) == 257 && sizeof(insn_map_0f38) == 257 &&

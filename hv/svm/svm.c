@@ -60,9 +60,9 @@ static const char *check_cpu(void)
 {
     uint64_t vm_cr;
 
-    if (cpuid(0x80000000, 0).eax < CPUID_SVM ||
-        !(cpuid(CPUID_EXT_FEATURES, 0).ecx & EXT_ECX_SVM))
-        return "no SVM here (CPUID 80000001h ECX bit 2 is 0): use an AMD CPU, or QEMU with -cpu max "
+    if (cpuid(0x80000000, 0).eax < CPUID_SVM || !(cpuid(CPUID_EXT_FEATURES, 0).ecx & EXT_ECX_SVM))
+        return "no SVM here (CPUID 80000001h ECX bit 2 is 0): use an AMD CPU, or QEMU with -cpu "
+               "max "
                "or -cpu EPYC, or Bochs with an AMD model";
     svm_caps.features = cpuid(CPUID_SVM, 0).edx;
     svm_caps.asid_count = cpuid(CPUID_SVM, 0).ebx;
@@ -71,10 +71,12 @@ static const char *check_cpu(void)
         return "SVM is disabled by the firmware (VM_CR.SVMDIS is 1 and locked): enable "
                "\"SVM Mode\" in the firmware's set-up";
     if (!(svm_caps.features & SVM_EDX_NPT))
-        return "this CPU has SVM but no nested paging (CPUID 8000000Ah EDX bit 0 is 0): with QEMU use "
+        return "this CPU has SVM but no nested paging (CPUID 8000000Ah EDX bit 0 is 0): with QEMU "
+               "use "
                "-cpu max or -cpu EPYC, not qemu64";
     if (svm_caps.asid_count < 2)
-        return "this CPU offers no ASID for a guest (CPUID 8000000Ah EBX): another CPU model is needed";
+        return "this CPU offers no ASID for a guest (CPUID 8000000Ah EBX): another CPU model is "
+               "needed";
     return NULL;
 }
 

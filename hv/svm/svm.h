@@ -9,9 +9,14 @@
 #include "svm/vmcb.h"
 
 enum svm_quirk_bit {
-    SVM_QUIRK_no_bp_intercept = 1u << 0, SVM_QUIRK_raw_dr7 = 1u << 1, SVM_QUIRK_event_type = 1u << 2,
-    SVM_QUIRK_lost_event = 1u << 3, SVM_QUIRK_clobbered_save = 1u << 4,
-    SVM_QUIRK_cr2_not_loaded = 1u << 5, SVM_QUIRK_dr6_not_saved = 1u << 6, SVM_QUIRK_late_lme = 1u << 7,
+    SVM_QUIRK_no_bp_intercept = 1u << 0,
+    SVM_QUIRK_raw_dr7 = 1u << 1,
+    SVM_QUIRK_event_type = 1u << 2,
+    SVM_QUIRK_lost_event = 1u << 3,
+    SVM_QUIRK_clobbered_save = 1u << 4,
+    SVM_QUIRK_cr2_not_loaded = 1u << 5,
+    SVM_QUIRK_dr6_not_saved = 1u << 6,
+    SVM_QUIRK_late_lme = 1u << 7,
 };
 
 /* CPUID Fn8000_000A, and quirks; read once by probe(), constant afterwards. */
@@ -28,16 +33,18 @@ static inline bool svm_quirk(uint32_t bit)
 }
 
 struct svm_cpu { /* struct cpu.vendor */
-    uint64_t host_vmcb_hpa; /* VMSAVE image of our own FS, GS, TR, LDTR, SYSCALL and SYSENTER MSRs */
+    uint64_t
+        host_vmcb_hpa; /* VMSAVE image of our own FS, GS, TR, LDTR, SYSCALL and SYSENTER MSRs */
 };
 
 struct svm_vcpu { /* struct vcpu.vendor */
     union vmcb *vmcb;
     uint64_t vmcb_hpa;
-    union vmcb *shadow; /* save area before the entry, where a failed VMRUN destroys it; else NULL */
-    bool edited;        /* we wrote the VMCB since the last exit: only then can VMRUN refuse it */
-    uint8_t *iopm;      /* three pages */
-    uint8_t *msrpm;     /* two pages */
+    union vmcb
+        *shadow;    /* save area before the entry, where a failed VMRUN destroys it; else NULL */
+    bool edited;    /* we wrote the VMCB since the last exit: only then can VMRUN refuse it */
+    uint8_t *iopm;  /* three pages */
+    uint8_t *msrpm; /* two pages */
 
     uint64_t efer; /* the guest's, without SVME; the VMCB's can lack LME while paging is off */
     uint64_t cr0_read, cr4_read; /* what the guest reads; a difference to the VMCB is intercepted */

@@ -22,9 +22,9 @@ struct hv_event svm_event_decode(uint64_t info)
     };
 
     if (!event.valid)
-        return (struct hv_event){ .valid = false };
+        return (struct hv_event){.valid = false};
     if (svm_quirk(SVM_QUIRK_lost_event) && event.type == HV_EVENT_INTR && event.vector == 0)
-        return (struct hv_event){ .valid = false };
+        return (struct hv_event){.valid = false};
     if (svm_quirk(SVM_QUIRK_event_type) && event.type == HV_EVENT_HW_EXCEPTION) {
         if (event.vector >= 32)
             event.type = HV_EVENT_INTR;
@@ -51,8 +51,7 @@ static uint64_t encode(const struct hv_event *event, bool protected_mode)
     else if (type == HV_EVENT_PRIV_SW_EXCEPTION)
         type = HV_EVENT_HW_EXCEPTION;
     return EVENT_VALID | event->vector | type << EVENT_TYPE_SHIFT |
-           (has_error ? EVENT_HAS_ERROR : 0) |
-           (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
+           (has_error ? EVENT_HAS_ERROR : 0) | (uint64_t)event->error_code << EVENT_ERROR_SHIFT;
 }
 
 /*
@@ -123,8 +122,8 @@ void svm_event_load(struct vcpu *vcpu)
         vcpu->inject.valid = false;
     }
     if (!vcpu->inject.valid && svm->pending_intr && can_take_interrupt(vcpu)) {
-        vcpu->inject = (struct hv_event){ .valid = true, .vector = svm->pending_intr_vector,
-                                          .type = HV_EVENT_INTR };
+        vcpu->inject = (struct hv_event){
+            .valid = true, .vector = svm->pending_intr_vector, .type = HV_EVENT_INTR};
         svm->pending_intr = false;
     }
     open_window(svm, svm->pending_intr);

@@ -51,7 +51,7 @@ static uint64_t guess_dr6(const struct vcpu *vcpu)
 {
     const union vmcb *vmcb = svm_of(vcpu)->vmcb;
     uint64_t dr7 = vmcb->guest_dr7, rip_gva = vmcb->guest_cs_base + vcpu->regs.rip;
-    const uint64_t dr[4] = { read_dr0(), read_dr1(), read_dr2(), read_dr3() };
+    const uint64_t dr[4] = {read_dr0(), read_dr1(), read_dr2(), read_dr3()};
 
     for (unsigned i = 0; i < 4; i++)
         if ((dr7 >> 2 * i & 3) && !(dr7 >> (16 + 4 * i) & 3) && dr[i] == rip_gva)
@@ -74,8 +74,16 @@ static uint64_t take_dr6(const struct vcpu *vcpu)
 static bool pushes_error_code(uint8_t vector)
 {
     switch (vector) {
-    case X86_DF: case X86_TS: case X86_NP: case X86_SS: case X86_GP: case X86_PF: case X86_AC:
-    case X86_CP: case X86_VC: case X86_SX:
+    case X86_DF:
+    case X86_TS:
+    case X86_NP:
+    case X86_SS:
+    case X86_GP:
+    case X86_PF:
+    case X86_AC:
+    case X86_CP:
+    case X86_VC:
+    case X86_SX:
         return true;
     default:
         return false;
@@ -168,7 +176,9 @@ static bool decode_by_code(struct vcpu *vcpu, int32_t code)
         break;
     case SVM_CODE_SWINT:
         return svm_decode_int_n(vcpu);
-    case SVM_CODE_INVLPG: case SVM_CODE_INVLPGA: case SVM_CODE_INVPCID:
+    case SVM_CODE_INVLPG:
+    case SVM_CODE_INVLPGA:
+    case SVM_CODE_INVPCID:
         svm_decode_invlpg(vcpu);
         break;
     case SVM_CODE_IOIO:

@@ -58,12 +58,18 @@ static uint64_t cr_as_read(const struct vcpu *vcpu, uint8_t index)
     const struct svm_vcpu *svm = svm_of(vcpu);
 
     switch (index) {
-    case 0: return svm->cr0_read;
-    case 2: return vcpu->cr2;
-    case 3: return svm->vmcb->guest_cr3;
-    case 4: return svm->cr4_read;
-    case 8: return read_cr8(); /* V_INTR_MASKING is 0: the guest's TPR is the CPU's */
-    default: return 0;
+    case 0:
+        return svm->cr0_read;
+    case 2:
+        return vcpu->cr2;
+    case 3:
+        return svm->vmcb->guest_cr3;
+    case 4:
+        return svm->cr4_read;
+    case 8:
+        return read_cr8(); /* V_INTR_MASKING is 0: the guest's TPR is the CPU's */
+    default:
+        return 0;
     }
 }
 
@@ -243,8 +249,7 @@ void svm_decode_invlpg(struct vcpu *vcpu)
     if (insn.class == INSN_INVLPG)
         e->invlpg.gva = hv_caps.decode_assists
                             ? e->raw_info[0]
-                            : insn_gva(&insn, &vcpu->regs,
-                                       guest_segment_base(vcpu, insn.segment));
+                            : insn_gva(&insn, &vcpu->regs, guest_segment_base(vcpu, insn.segment));
     else if (insn.class == INSN_INVLPGA)
         e->invlpg.gva = insn.mode == INSN_MODE_64 ? vcpu->regs.rax : (uint32_t)vcpu->regs.rax;
 }
@@ -252,8 +257,10 @@ void svm_decode_invlpg(struct vcpu *vcpu)
 /* The guest executes its INT n after all, as an injected event. */
 static bool inject_again(struct vcpu *vcpu, uint8_t vector, uint8_t type)
 {
-    vcpu->inject = (struct hv_event){ .valid = true, .vector = vector, .type = type,
-                                      .instr_len_bytes = vcpu->exit.instr_len_bytes };
+    vcpu->inject = (struct hv_event){.valid = true,
+                                     .vector = vector,
+                                     .type = type,
+                                     .instr_len_bytes = vcpu->exit.instr_len_bytes};
     return false;
 }
 

@@ -95,7 +95,7 @@ static void enter(struct vcpu *vcpu)
     if (svm_quirk(SVM_QUIRK_cr2_not_loaded))
         write_cr2(vcpu->cr2);
     if (dr7_by_hand)
-        write_dr7(vmcb->guest_dr7);
+        write_dr7((uint32_t)vmcb->guest_dr7); /* VMRUN judges the upper half, not we */
 
     svm_enter(&vcpu->regs, svm->vmcb_hpa, cpu->host_vmcb_hpa);
 

@@ -185,8 +185,8 @@ void svm_set(struct vcpu *vcpu, enum hv_state what, uint64_t value)
     default:
         hv_assert(what < HV_STATE_COUNT);
         if (field_of_state[what] != VMCB_none) /* the rest is read from memory by the CPU */
-            raw_write(svm->vmcb, field_of_state[what],
-                      field_bytes(field_of_state[what], &writable), value);
+            raw_write(svm->vmcb, field_of_state[what], field_bytes(field_of_state[what], &writable),
+                      value);
         break;
     }
 }
@@ -276,12 +276,9 @@ static const struct {
     uint32_t index;
     uint16_t field;
 } area[] = {
-    {MSR_efer, VMCB_guest_efer},
-    {MSR_star, VMCB_guest_star},
-    {MSR_lstar, VMCB_guest_lstar},
-    {MSR_cstar, VMCB_guest_cstar},
-    {MSR_fmask, VMCB_guest_sfmask},
-    {MSR_kernel_gs_base, VMCB_guest_kernel_gs_base},
+    {MSR_efer, VMCB_guest_efer},    {MSR_star, VMCB_guest_star},
+    {MSR_lstar, VMCB_guest_lstar},  {MSR_cstar, VMCB_guest_cstar},
+    {MSR_fmask, VMCB_guest_sfmask}, {MSR_kernel_gs_base, VMCB_guest_kernel_gs_base},
 };
 _Static_assert(sizeof(area) / sizeof(area[0]) <= HV_MSR_AREA_MAX, "area rows");
 
@@ -291,10 +288,10 @@ int svm_msr_area(struct vcpu *vcpu, struct hv_msr_entry *entries, int max)
     int count = 0;
 
     for (unsigned i = 0; i < sizeof(area) / sizeof(area[0]) && count < max; i++) {
-        uint64_t value = area[i].index == MSR_efer ? svm->efer
-                                                   : raw_read(svm->vmcb, area[i].field, 8);
+        uint64_t value =
+            area[i].index == MSR_efer ? svm->efer : raw_read(svm->vmcb, area[i].field, 8);
 
-        entries[count++] = (struct hv_msr_entry){ .index = area[i].index, .value = value };
+        entries[count++] = (struct hv_msr_entry){.index = area[i].index, .value = value};
     }
     return count;
 }

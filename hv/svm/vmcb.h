@@ -83,38 +83,38 @@ _Static_assert(sizeof(union vmcb) == 4096, "a VMCB is one page");
 #define SVM2_XSETBV  (1u << 13)
 
 /* vintr */
-#define VINTR_IRQ         (UINT64_C(1) << 8)
-#define VINTR_PRIO_MAX    (UINT64_C(0xf) << 16)
-#define VINTR_IGNORE_TPR  (UINT64_C(1) << 20)
-#define VINTR_MASKING     (UINT64_C(1) << 24)
+#define VINTR_IRQ        (UINT64_C(1) << 8)
+#define VINTR_PRIO_MAX   (UINT64_C(0xf) << 16)
+#define VINTR_IGNORE_TPR (UINT64_C(1) << 20)
+#define VINTR_MASKING    (UINT64_C(1) << 24)
 
 #define NESTED_ENABLE  UINT64_C(1)
 #define TLB_FLUSH_ALL  1
 #define TLB_FLUSH_ASID 3
 
 /* event_inject and exit_int_info */
-#define EVENT_VECTOR(v_)   ((uint8_t)(v_))
-#define EVENT_TYPE(v_)     ((uint8_t)((v_) >> 8 & 7))
-#define EVENT_TYPE_SHIFT   8
-#define EVENT_HAS_ERROR    (UINT64_C(1) << 11)
-#define EVENT_VALID        (UINT64_C(1) << 31)
-#define EVENT_ERROR_SHIFT  32
+#define EVENT_VECTOR(v_)  ((uint8_t)(v_))
+#define EVENT_TYPE(v_)    ((uint8_t)((v_) >> 8 & 7))
+#define EVENT_TYPE_SHIFT  8
+#define EVENT_HAS_ERROR   (UINT64_C(1) << 11)
+#define EVENT_VALID       (UINT64_C(1) << 31)
+#define EVENT_ERROR_SHIFT 32
 
 /* exit_info1 by exit code */
-#define CR_INFO_MOV        (UINT64_C(1) << 63) /* decode assists: MOV CR, GPR in 3:0 */
-#define IOIO_IN            (1u << 0)
-#define IOIO_STRING        (1u << 2)
-#define IOIO_REP           (1u << 3)
-#define IOIO_SIZE(v_)      ((uint8_t)((v_) >> 4 & 7)) /* bit 0: 1 byte, 1: 2, 2: 4 */
-#define IOIO_ADDR(v_)      ((uint8_t)((v_) >> 7 & 7)) /* bit 0: 16 bits, 1: 32, 2: 64 */
-#define IOIO_SEGMENT(v_)   ((uint8_t)((v_) >> 10 & 7))
-#define IOIO_PORT(v_)      ((uint16_t)((v_) >> 16))
-#define NPF_PRESENT        (UINT64_C(1) << 0)
-#define NPF_WRITE          (UINT64_C(1) << 1)
-#define NPF_RESERVED       (UINT64_C(1) << 3)
-#define NPF_FETCH          (UINT64_C(1) << 4)
-#define NPF_FINAL          (UINT64_C(1) << 32)
-#define NPF_WALK           (UINT64_C(1) << 33)
+#define CR_INFO_MOV      (UINT64_C(1) << 63) /* decode assists: MOV CR, GPR in 3:0 */
+#define IOIO_IN          (1u << 0)
+#define IOIO_STRING      (1u << 2)
+#define IOIO_REP         (1u << 3)
+#define IOIO_SIZE(v_)    ((uint8_t)((v_) >> 4 & 7)) /* bit 0: 1 byte, 1: 2, 2: 4 */
+#define IOIO_ADDR(v_)    ((uint8_t)((v_) >> 7 & 7)) /* bit 0: 16 bits, 1: 32, 2: 64 */
+#define IOIO_SEGMENT(v_) ((uint8_t)((v_) >> 10 & 7))
+#define IOIO_PORT(v_)    ((uint16_t)((v_) >> 16))
+#define NPF_PRESENT      (UINT64_C(1) << 0)
+#define NPF_WRITE        (UINT64_C(1) << 1)
+#define NPF_RESERVED     (UINT64_C(1) << 3)
+#define NPF_FETCH        (UINT64_C(1) << 4)
+#define NPF_FINAL        (UINT64_C(1) << 32)
+#define NPF_WALK         (UINT64_C(1) << 33)
 
 /* Codes that the decoder treats one by one; all of them are in protocol/exit_reasons.def. */
 #define SVM_EXIT_INVALID INT64_C(-1)

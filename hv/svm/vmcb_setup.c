@@ -133,7 +133,7 @@ void svm_set_intercepts(struct vcpu *vcpu, const struct hv_intercepts *wanted)
 /* APM, "MSR Intercepts": two bits an MSR (read, write), three ranges of 8192; others always exit. */
 void svm_msr_intercept(struct vcpu *vcpu, uint32_t index, uint8_t access, bool on)
 {
-    static const uint32_t ranges[] = { 0, 0xc0000000, 0xc0010000 };
+    static const uint32_t ranges[] = {0, 0xc0000000, 0xc0010000};
     enum { RANGE_MSRS = 0x2000, RANGE_BYTES = 0x800 };
 
     if (index == MSR_efer)
@@ -159,7 +159,7 @@ uint8_t *svm_io_bitmap(struct vcpu *vcpu)
  * of its task switches. */
 static void setup_msrpm(struct vcpu *vcpu)
 {
-    static const uint32_t free_msrs[] = { MSR_fs_base, MSR_gs_base, MSR_kernel_gs_base };
+    static const uint32_t free_msrs[] = {MSR_fs_base, MSR_gs_base, MSR_kernel_gs_base};
 
     memset(svm_of(vcpu)->msrpm, 0xff, MSRPM_PAGES * PAGE_BYTES);
     for (unsigned i = 0; i < sizeof(free_msrs) / sizeof(free_msrs[0]); i++)
@@ -170,7 +170,7 @@ static void setup_controls(struct vcpu *vcpu, uint64_t nested_root_hpa)
 {
     const struct svm_vcpu *svm = svm_of(vcpu);
     union vmcb *vmcb = svm->vmcb;
-    const struct hv_intercepts nothing = { .kinds = 0 };
+    const struct hv_intercepts nothing = {.kinds = 0};
 
     vmcb->iopm_base = virt_to_phys(svm->iopm);
     vmcb->msrpm_base = virt_to_phys(svm->msrpm);

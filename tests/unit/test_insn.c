@@ -4,16 +4,16 @@
  * process, GRUB's 32-bit modules, firmware in 16-bit mode where installed) and over generated
  * encodings in all three modes; then operands and addresses against hand-made truths.
  */
+#include <capstone/capstone.h>
+#include <cmocka.h>
+#include <link.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <cmocka.h>
-#include <capstone/capstone.h>
-#include <link.h>
 
 #include "core/insn.h"
 
@@ -31,8 +31,8 @@ static int open_oracles(void **state)
     static const struct {
         cs_mode cs;
         enum insn_mode ours;
-    } modes[3] = { { CS_MODE_16, INSN_MODE_16 }, { CS_MODE_32, INSN_MODE_32 },
-                   { CS_MODE_64, INSN_MODE_64 } };
+    } modes[3] = {
+        {CS_MODE_16, INSN_MODE_16}, {CS_MODE_32, INSN_MODE_32}, {CS_MODE_64, INSN_MODE_64}};
 
     (void)state;
     for (int i = 0; i < 3; i++) {
@@ -69,12 +69,24 @@ static bool prefixed_vex(const struct insn *insn, const uint8_t *bytes)
 
     for (;; bytes++) {
         switch (*bytes) {
-        case 0x66: case 0xf2: case 0xf3: case 0xf0:
+        case 0x66:
+        case 0xf2:
+        case 0xf3:
+        case 0xf0:
             bad = true;
             break;
-        case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65: case 0x67:
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
+        case 0x64:
+        case 0x65:
+        case 0x67:
             break;
-        case 0x62: case 0xc4: case 0xc5: case 0x8f:
+        case 0x62:
+        case 0xc4:
+        case 0xc5:
+        case 0x8f:
             return bad;
         default:
             if (insn->mode != INSN_MODE_64 || (*bytes & 0xf0) != 0x40)
@@ -112,7 +124,8 @@ static const char *explained(const struct insn *insn, const uint8_t *bytes, unsi
         if (insn->opcode == 0x68 && insn->osize && insn->rep)
             return "66 with F2 or F3: the operand size is still 16 bits";
         if ((insn->opcode == 0xe8 || insn->opcode == 0xe9) && insn->osize)
-            return "66 before a near branch: AMD obeys it in 64-bit code; F2 (BND) does not undo it";
+            return "66 before a near branch: AMD obeys it in 64-bit code; F2 (BND) does not undo "
+                   "it";
     }
     if (insn->status == INSN_OK && insn->map == 0 && insn->opcode == 0xe8 && insn->rexw &&
         insn->addr_bytes == 4 && insn->len_bytes == theirs + 2u)
@@ -202,7 +215,7 @@ static size_t read_file(const char *path)
 
 static void test_grub_32(void **state)
 {
-    static const char *const names[] = { "normal", "linux", "ext2", "gzio", "multiboot", "zfs" };
+    static const char *const names[] = {"normal", "linux", "ext2", "gzio", "multiboot", "zfs"};
     char path[128];
     size_t total = 0;
 
@@ -238,9 +251,10 @@ static void test_firmware_16(void **state)
 /* Every opcode of the four legacy maps with every ModRM, under prefix combinations. */
 static void test_generated(void **state)
 {
-    static const char *const prefixes[] = { "", "\x66", "\x67", "\xf2", "\xf3", "\x66\x67", "\x2e",
-                                            "\x65\x66", "\x48", "\x66\x4f", "\x41" };
-    static const char *const escapes[] = { "", "\x0f", "\x0f\x38", "\x0f\x3a" };
+    static const char *const prefixes[] = {"",     "\x66",     "\x67", "\xf2",
+                                           "\xf3", "\x66\x67", "\x2e", "\x65\x66",
+                                           "\x48", "\x66\x4f", "\x41"};
+    static const char *const escapes[] = {"", "\x0f", "\x0f\x38", "\x0f\x3a"};
     uint8_t bytes[24];
 
     (void)state;
@@ -285,11 +299,11 @@ static void test_random(void **state)
 }
 
 #define DECODE(mode_, ...)                                                                         \
-    insn_decode((const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), mode_)
+    insn_decode((const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), mode_)
 
 static void test_errors(void **state)
 {
-    static const uint8_t nops[16] = { [0 ... 15] = 0x66 };
+    static const uint8_t nops[16] = {[0 ... 15] = 0x66};
 
     (void)state;
     assert_int_equal(DECODE(INSN_MODE_64, 0x48, 0xc7, 0x45, 0x08, 1, 0, 0).status, INSN_TRUNCATED);
@@ -301,7 +315,7 @@ static void test_errors(void **state)
     assert_int_equal(DECODE(INSN_MODE_64, 0x06).status, INSN_UNDEFINED);
     assert_int_equal(DECODE(INSN_MODE_32, 0x06).status, INSN_OK);
     assert_int_equal(DECODE(INSN_MODE_64, 0x0f, 0x20, 0xc8).status, INSN_UNDEFINED); /* CR1 */
-    assert_int_equal(DECODE(INSN_MODE_64, 0x8e, 0xc8).status, INSN_UNDEFINED); /* MOV CS */
+    assert_int_equal(DECODE(INSN_MODE_64, 0x8e, 0xc8).status, INSN_UNDEFINED);       /* MOV CS */
     assert_int_equal(DECODE(INSN_MODE_64, 0x0f, 0x01, 0xc6).status, INSN_UNDEFINED);
 }
 
@@ -311,25 +325,44 @@ static void test_classes(void **state)
     static const struct {
         uint8_t bytes[8], len, mode, class;
     } rows[] = {
-        { { 0x0f, 0xa2 }, 2, 8, INSN_CPUID },          { { 0x0f, 0x01, 0xd9 }, 3, 8, INSN_VMMCALL },
-        { { 0x0f, 0x01, 0xc1 }, 3, 4, INSN_VMCALL },   { { 0x0f, 0x01, 0xd8 }, 3, 8, INSN_SVM },
-        { { 0x0f, 0x01, 0xd1 }, 3, 8, INSN_XSETBV },   { { 0x0f, 0x01, 0xf9 }, 3, 8, INSN_RDTSCP },
-        { { 0x0f, 0x01, 0x38 }, 3, 8, INSN_INVLPG },   { { 0x0f, 0x01, 0xdf }, 3, 8, INSN_INVLPGA },
-        { { 0x0f, 0x01, 0xc8 }, 3, 8, INSN_MONITOR },  { { 0x0f, 0x01, 0xc9 }, 3, 8, INSN_MWAIT },
-        { { 0x0f, 0x01, 0x10 }, 3, 8, INSN_LGDT },     { { 0x0f, 0x00, 0xd8 }, 3, 8, INSN_LTR },
-        { { 0xcd, 0x80 }, 2, 4, INSN_INT_N },          { { 0xcc }, 1, 8, INSN_INT3 },
-        { { 0xce }, 1, 4, INSN_INTO },                 { { 0xf1 }, 1, 8, INSN_ICEBP },
-        { { 0x48, 0xcf }, 2, 8, INSN_IRET },           { { 0x9c }, 1, 8, INSN_PUSHF },
-        { { 0x9d }, 1, 8, INSN_POPF },                 { { 0xfb }, 1, 8, INSN_STI },
-        { { 0xfa }, 1, 8, INSN_CLI },                  { { 0x8e, 0xd0 }, 2, 8, INSN_MOV_SS },
-        { { 0x17 }, 1, 4, INSN_POP_SS },               { { 0x0f, 0x05 }, 2, 8, INSN_SYSCALL },
-        { { 0x48, 0x0f, 0x07 }, 3, 8, INSN_SYSRET },   { { 0xf4 }, 1, 8, INSN_HLT },
-        { { 0xf3, 0x90 }, 2, 8, INSN_PAUSE },          { { 0x90 }, 1, 8, INSN_OTHER },
-        { { 0x0f, 0x06 }, 2, 8, INSN_CLTS },           { { 0x0f, 0x30 }, 2, 8, INSN_WRMSR },
-        { { 0xe8, 0, 0, 0, 0 }, 5, 8, INSN_CALL },     { { 0xff, 0xd0 }, 2, 8, INSN_CALL },
-        { { 0xff, 0xe0 }, 2, 8, INSN_JMP },            { { 0xc3 }, 1, 8, INSN_RET },
-        { { 0xcb }, 1, 8, INSN_FAR_BRANCH },           { { 0x74, 0xfe }, 2, 8, INSN_JCC },
-        { { 0x0f, 0x0b }, 2, 8, INSN_UD },             { { 0x0f, 0x08 }, 2, 8, INSN_INVD },
+        {{0x0f, 0xa2}, 2, 8, INSN_CPUID},
+        {{0x0f, 0x01, 0xd9}, 3, 8, INSN_VMMCALL},
+        {{0x0f, 0x01, 0xc1}, 3, 4, INSN_VMCALL},
+        {{0x0f, 0x01, 0xd8}, 3, 8, INSN_SVM},
+        {{0x0f, 0x01, 0xd1}, 3, 8, INSN_XSETBV},
+        {{0x0f, 0x01, 0xf9}, 3, 8, INSN_RDTSCP},
+        {{0x0f, 0x01, 0x38}, 3, 8, INSN_INVLPG},
+        {{0x0f, 0x01, 0xdf}, 3, 8, INSN_INVLPGA},
+        {{0x0f, 0x01, 0xc8}, 3, 8, INSN_MONITOR},
+        {{0x0f, 0x01, 0xc9}, 3, 8, INSN_MWAIT},
+        {{0x0f, 0x01, 0x10}, 3, 8, INSN_LGDT},
+        {{0x0f, 0x00, 0xd8}, 3, 8, INSN_LTR},
+        {{0xcd, 0x80}, 2, 4, INSN_INT_N},
+        {{0xcc}, 1, 8, INSN_INT3},
+        {{0xce}, 1, 4, INSN_INTO},
+        {{0xf1}, 1, 8, INSN_ICEBP},
+        {{0x48, 0xcf}, 2, 8, INSN_IRET},
+        {{0x9c}, 1, 8, INSN_PUSHF},
+        {{0x9d}, 1, 8, INSN_POPF},
+        {{0xfb}, 1, 8, INSN_STI},
+        {{0xfa}, 1, 8, INSN_CLI},
+        {{0x8e, 0xd0}, 2, 8, INSN_MOV_SS},
+        {{0x17}, 1, 4, INSN_POP_SS},
+        {{0x0f, 0x05}, 2, 8, INSN_SYSCALL},
+        {{0x48, 0x0f, 0x07}, 3, 8, INSN_SYSRET},
+        {{0xf4}, 1, 8, INSN_HLT},
+        {{0xf3, 0x90}, 2, 8, INSN_PAUSE},
+        {{0x90}, 1, 8, INSN_OTHER},
+        {{0x0f, 0x06}, 2, 8, INSN_CLTS},
+        {{0x0f, 0x30}, 2, 8, INSN_WRMSR},
+        {{0xe8, 0, 0, 0, 0}, 5, 8, INSN_CALL},
+        {{0xff, 0xd0}, 2, 8, INSN_CALL},
+        {{0xff, 0xe0}, 2, 8, INSN_JMP},
+        {{0xc3}, 1, 8, INSN_RET},
+        {{0xcb}, 1, 8, INSN_FAR_BRANCH},
+        {{0x74, 0xfe}, 2, 8, INSN_JCC},
+        {{0x0f, 0x0b}, 2, 8, INSN_UD},
+        {{0x0f, 0x08}, 2, 8, INSN_INVD},
     };
 
     (void)state;
@@ -407,8 +440,13 @@ static void test_port_io(void **state)
 
 static void test_memory_forms(void **state)
 {
-    struct guest_regs regs = { .rax = 0x1000, .rcx = 0x20, .rbx = 0x3000, .rbp = 0x11111111fff0,
-                               .rsi = 0xfff8, .r12 = 0x500, .rip = 0x400000 };
+    struct guest_regs regs = {.rax = 0x1000,
+                              .rcx = 0x20,
+                              .rbx = 0x3000,
+                              .rbp = 0x11111111fff0,
+                              .rsi = 0xfff8,
+                              .r12 = 0x500,
+                              .rip = 0x400000};
     struct insn insn;
 
     (void)state;
@@ -419,7 +457,8 @@ static void test_memory_forms(void **state)
     assert_int_equal(insn.mem_bytes, 4);
     assert_int_equal(insn_gva(&insn, &regs, 0), 0x1090);
 
-    insn = DECODE(INSN_MODE_64, 0x44, 0x8a, 0x35, 0x00, 0x01, 0x00, 0x00); /* mov r14b, [rip+0x100] */
+    insn =
+        DECODE(INSN_MODE_64, 0x44, 0x8a, 0x35, 0x00, 0x01, 0x00, 0x00); /* mov r14b, [rip+0x100] */
     assert_true(insn.rip_relative && !insn.store);
     assert_int_equal(insn.reg, GPR_R14);
     assert_int_equal(insn.mem_bytes, 1);
@@ -470,7 +509,7 @@ static void test_memory_forms(void **state)
 
 static void test_partial_registers(void **state)
 {
-    struct guest_regs regs = { .rbx = 0x1122334455667788, .rsp = 0x1000 };
+    struct guest_regs regs = {.rbx = 0x1122334455667788, .rsp = 0x1000};
     struct insn insn = DECODE(INSN_MODE_64, 0x88, 0x38); /* mov [rax], bh */
 
     (void)state;
@@ -489,11 +528,16 @@ static void test_partial_registers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_own_text_64), cmocka_unit_test(test_grub_32),
-        cmocka_unit_test(test_firmware_16), cmocka_unit_test(test_generated),
-        cmocka_unit_test(test_random), cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_classes), cmocka_unit_test(test_control_registers),
-        cmocka_unit_test(test_port_io), cmocka_unit_test(test_memory_forms),
+        cmocka_unit_test(test_own_text_64),
+        cmocka_unit_test(test_grub_32),
+        cmocka_unit_test(test_firmware_16),
+        cmocka_unit_test(test_generated),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_control_registers),
+        cmocka_unit_test(test_port_io),
+        cmocka_unit_test(test_memory_forms),
         cmocka_unit_test(test_partial_registers),
     };
 

@@ -109,13 +109,13 @@ void svm_acknowledge(struct vcpu *v)
     v->exit.exception.vector = svm_next_interrupt(v->cpu);
 }
 
-static const struct hv_segment flat32 = { .selector = 8, .limit = 0xffffffff, .rights = 0xc09b };
-static const struct hv_segment flat64 = { .selector = 8, .limit = 0xffffffff, .rights = 0xa09b };
+static const struct hv_segment flat32 = {.selector = 8, .limit = 0xffffffff, .rights = 0xc09b};
+static const struct hv_segment flat64 = {.selector = 8, .limit = 0xffffffff, .rights = 0xa09b};
 
 /* A guest in 32-bit protected mode at 0x1000, on a CPU that helps with nothing. */
 static int setup(void **state)
 {
-    const struct hv_intercepts nothing = { .cr0_mask = 0, .cr4_mask = ~(CR4_PGE | CR4_TSD) };
+    const struct hv_intercepts nothing = {.cr0_mask = 0, .cr4_mask = ~(CR4_PGE | CR4_TSD)};
 
     (void)state;
     memset(&vmcb, 0, sizeof(vmcb));
@@ -149,8 +149,8 @@ static void long_mode(void)
 }
 
 #define CODE(...)                                                                                  \
-    (code_bytes = sizeof((const uint8_t[]){ __VA_ARGS__ }),                                        \
-     memcpy(code, (const uint8_t[]){ __VA_ARGS__ }, code_bytes))
+    (code_bytes = sizeof((const uint8_t[]){__VA_ARGS__}),                                          \
+     memcpy(code, (const uint8_t[]){__VA_ARGS__}, code_bytes))
 
 static bool decode(uint64_t exit_code, uint64_t info1, uint64_t info2)
 {
@@ -166,23 +166,42 @@ static void test_every_code_has_its_kind(void **state)
         int64_t code;
         enum hv_exit_kind kind;
     } rows[] = {
-        { 0x00, HV_EXIT_CR0_READ },   { 0x13, HV_EXIT_CR3_WRITE },     { 0x18, HV_EXIT_CR8_WRITE },
-        { 0x27, HV_EXIT_DR_ACCESS },  { 0x37, HV_EXIT_DR_ACCESS },     { 0x40, HV_EXIT_EXCEPTION },
-        { 0x5f, HV_EXIT_EXCEPTION },  { 0x60, HV_EXIT_INTERRUPT },     { 0x61, HV_EXIT_NMI },
-        { 0x63, HV_EXIT_INIT },       { 0x64, HV_EXIT_INTERRUPT_WINDOW }, { 0x66, HV_EXIT_GDTR_IDTR },
-        { 0x6d, HV_EXIT_LDTR_TR },    { 0x6e, HV_EXIT_RDTSC },         { 0x72, HV_EXIT_CPUID },
-        { 0x74, HV_EXIT_FLAGS_ACCESS }, { 0x78, HV_EXIT_HLT },         { 0x79, HV_EXIT_INVLPG },
-        { 0x7d, HV_EXIT_TASK_SWITCH }, { 0x7f, HV_EXIT_TRIPLE_FAULT }, { 0x80, HV_EXIT_SVM_INSTRUCTION },
-        { 0x81, HV_EXIT_VMCALL },     { 0x87, HV_EXIT_RDTSC },         { 0x89, HV_EXIT_WBINVD },
-        { 0x8d, HV_EXIT_XSETBV },     { 0x400, HV_EXIT_NESTED_PAGE },  { -1, HV_EXIT_ENTRY_FAILURE },
-        { 0x3ff, HV_EXIT_OTHER },
+        {0x00, HV_EXIT_CR0_READ},
+        {0x13, HV_EXIT_CR3_WRITE},
+        {0x18, HV_EXIT_CR8_WRITE},
+        {0x27, HV_EXIT_DR_ACCESS},
+        {0x37, HV_EXIT_DR_ACCESS},
+        {0x40, HV_EXIT_EXCEPTION},
+        {0x5f, HV_EXIT_EXCEPTION},
+        {0x60, HV_EXIT_INTERRUPT},
+        {0x61, HV_EXIT_NMI},
+        {0x63, HV_EXIT_INIT},
+        {0x64, HV_EXIT_INTERRUPT_WINDOW},
+        {0x66, HV_EXIT_GDTR_IDTR},
+        {0x6d, HV_EXIT_LDTR_TR},
+        {0x6e, HV_EXIT_RDTSC},
+        {0x72, HV_EXIT_CPUID},
+        {0x74, HV_EXIT_FLAGS_ACCESS},
+        {0x78, HV_EXIT_HLT},
+        {0x79, HV_EXIT_INVLPG},
+        {0x7d, HV_EXIT_TASK_SWITCH},
+        {0x7f, HV_EXIT_TRIPLE_FAULT},
+        {0x80, HV_EXIT_SVM_INSTRUCTION},
+        {0x81, HV_EXIT_VMCALL},
+        {0x87, HV_EXIT_RDTSC},
+        {0x89, HV_EXIT_WBINVD},
+        {0x8d, HV_EXIT_XSETBV},
+        {0x400, HV_EXIT_NESTED_PAGE},
+        {-1, HV_EXIT_ENTRY_FAILURE},
+        {0x3ff, HV_EXIT_OTHER},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         assert_int_equal(svm_kind_of_code(rows[i].code), rows[i].kind);
     for (unsigned i = 0; i < tl_svm_exit_count; i++)
-        assert_int_equal(svm_kind_of_code((int64_t)tl_svm_exits[i].code), (int)tl_svm_exits[i].kind);
+        assert_int_equal(svm_kind_of_code((int64_t)tl_svm_exits[i].code),
+                         (int)tl_svm_exits[i].kind);
 }
 
 static void test_invalid_is_compared_as_32_bits(void **state)
@@ -234,7 +253,7 @@ static void test_cr_write_by_assists(void **state)
 
 static void test_cr0_writes_that_change_nothing_are_quiet(void **state)
 {
-    const struct hv_intercepts watch_ts = { .cr0_mask = CR0_TS };
+    const struct hv_intercepts watch_ts = {.cr0_mask = CR0_TS};
 
     (void)state;
     CODE(0x0f, 0x22, 0xc0); /* mov cr0, eax: the value it has */
@@ -302,7 +321,8 @@ static void test_lmsw_and_smsw(void **state)
     assert_int_equal(vcpu.exit.cr.insn, HV_CR_LMSW);
     assert_true(vcpu.exit.cr.value == 0x11);
 
-    svm_set_cr(&vcpu, 0, 0x1f, 0x1f); /* LMSW clears all but PE; here watched by nobody but PE is out */
+    svm_set_cr(&vcpu, 0, 0x1f,
+               0x1f); /* LMSW clears all but PE; here watched by nobody but PE is out */
     vcpu.cr0_wrote = 0x1f;
     CODE(0x0f, 0x01, 0x35, 0x00, 0x20, 0x00, 0x00); /* lmsw [0x2000] */
     memory_gva = 0x2000;
@@ -400,7 +420,7 @@ static void test_msr_cpuid_xsetbv_invlpg(void **state)
 
 static void test_exceptions(void **state)
 {
-    const struct hv_intercepts watch_db = { .exceptions = 1u << X86_DB };
+    const struct hv_intercepts watch_db = {.exceptions = 1u << X86_DB};
 
     (void)state;
     assert_true(decode(0x4e, 7, 0x12345678));
@@ -428,7 +448,7 @@ static void test_exceptions(void **state)
 
 static void test_int3_without_bp_intercept(void **state)
 {
-    const struct hv_intercepts watch_bp = { .exceptions = 1u << X86_BP };
+    const struct hv_intercepts watch_bp = {.exceptions = 1u << X86_BP};
 
     (void)state;
     svm_set_intercepts(&vcpu, &watch_bp);
@@ -505,18 +525,21 @@ static void test_event_in(void **state)
 static void test_event_out(void **state)
 {
     (void)state;
-    vcpu.inject = (struct hv_event){ .valid = true, .vector = X86_GP, .has_error = true,
-                                     .error_code = 0x18, .type = HV_EVENT_HW_EXCEPTION };
+    vcpu.inject = (struct hv_event){.valid = true,
+                                    .vector = X86_GP,
+                                    .has_error = true,
+                                    .error_code = 0x18,
+                                    .type = HV_EVENT_HW_EXCEPTION};
     svm_event_load(&vcpu);
     assert_true(vmcb.event_inject == UINT64_C(0x0000001880000b0d));
     assert_false(vcpu.inject.valid);
     svm_set_cr(&vcpu, 0, 0x10, 0x10); /* real mode pushes no error code */
-    vcpu.inject = (struct hv_event){ .valid = true, .vector = X86_GP, .has_error = true,
-                                     .type = HV_EVENT_HW_EXCEPTION };
+    vcpu.inject = (struct hv_event){
+        .valid = true, .vector = X86_GP, .has_error = true, .type = HV_EVENT_HW_EXCEPTION};
     svm_event_load(&vcpu);
     assert_true(vmcb.event_inject == 0x8000030d);
-    vcpu.inject = (struct hv_event){ .valid = true, .vector = X86_BP, .instr_len_bytes = 1,
-                                     .type = HV_EVENT_SW_EXCEPTION };
+    vcpu.inject = (struct hv_event){
+        .valid = true, .vector = X86_BP, .instr_len_bytes = 1, .type = HV_EVENT_SW_EXCEPTION};
     svm_event_load(&vcpu);
     assert_true(vmcb.event_inject == 0x80000303 && vmcb.nrip == 0x1001);
 }
@@ -525,7 +548,7 @@ static void test_event_out(void **state)
 static void test_interrupt_window(void **state)
 {
     (void)state;
-    vcpu.inject = (struct hv_event){ .valid = true, .vector = 0x31, .type = HV_EVENT_INTR };
+    vcpu.inject = (struct hv_event){.valid = true, .vector = 0x31, .type = HV_EVENT_INTR};
     vmcb.event_inject = 0;
     svm_event_load(&vcpu);
     assert_false(vcpu.inject.valid);
@@ -545,7 +568,7 @@ static void test_interrupt_window(void **state)
 /* The intercept that the debugger asks for: acknowledged by us, passed on one by one. */
 static void test_intercepted_interrupts(void **state)
 {
-    const struct hv_intercepts watch = { .kinds = HV_KIND_BIT(HV_EXIT_INTERRUPT) };
+    const struct hv_intercepts watch = {.kinds = HV_KIND_BIT(HV_EXIT_INTERRUPT)};
 
     (void)state;
     svm_set_intercepts(&vcpu, &watch);
@@ -565,7 +588,7 @@ static void test_intercepted_interrupts(void **state)
 
 static void test_segments(void **state)
 {
-    struct hv_segment in = { .selector = 0x10, .limit = 0xffff, .rights = 0xf0f3, .base = 0x1234 };
+    struct hv_segment in = {.selector = 0x10, .limit = 0xffff, .rights = 0xf0f3, .base = 0x1234};
     struct hv_segment out;
 
     (void)state;
