@@ -10,8 +10,10 @@
 #include "core/exit_handlers.h"
 #include "core/guest_mem.h"
 #include "core/insn.h"
+#include "core/seeded.h"
 #include "cpu/cpu.h"
 #include "cpu/x86.h"
+#include "lib/log.h"
 
 #define CR0_KNOWN                                                                                  \
     (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD |     \
@@ -95,6 +97,9 @@ static bool load_pdptes(struct vcpu *vcpu, const struct walk_regs *regs)
 {
     uint64_t pdpte[4];
 
+    /* Whoever loses EFER.LME does not know either that these are PDPTEs now. */
+    if (seeded(SEEDED_pdpte_stale) || seeded(SEEDED_efer_passthru))
+        return true;
     if (!walk_load_pdptes(regs, read_ram, NULL, pdpte))
         return false;
     for (unsigned i = 0; i < 4; i++)
@@ -174,6 +179,10 @@ static enum hv_verdict cr4_written(struct vcpu *vcpu)
 
     if (cr4_refused(vcpu, old, value))
         return exit_gp(vcpu);
+    if (seeded(SEEDED_cr4_ignore)) {
+        log_info("cr4: current=%#lx, proposed=%#lx", old, value);
+        return done(vcpu, 0);
+    }
     regs.cr4 = value;
     if (pae_paging(regs.cr0, value, regs.efer) && (value ^ old) & CR4_PDPTE_BITS &&
         !load_pdptes(vcpu, &regs))
