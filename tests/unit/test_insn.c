@@ -4,8 +4,6 @@
  * process, GRUB's 32-bit modules, firmware in 16-bit mode where installed) and over generated
  * encodings in all three modes; then operands and addresses against hand-made truths.
  */
-#include <capstone/capstone.h>
-#include <cmocka.h>
 #include <link.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <capstone/capstone.h>
+#include <cmocka.h>
 
 #include "core/insn.h"
 
