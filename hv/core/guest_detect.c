@@ -25,9 +25,11 @@ static struct guest_plan plan;
 const char *guest_refuse(struct guest_plan *at, const char *format, ...)
 {
     va_list args;
+    size_t len;
 
     va_start(args, format);
-    fmt_vstr(at->error, sizeof(at->error), format, args);
+    len = fmt_str(at->error, sizeof(at->error), "guest: ");
+    fmt_vstr(at->error + len, sizeof(at->error) - len, format, args);
     va_end(args);
     return at->error;
 }

@@ -49,7 +49,8 @@ enum linux_offset {
 
 bool linux_image_matches(const uint8_t *bytes, uint64_t len_bytes)
 {
-    return len_bytes >= LINUX_NEEDED_BYTES && le16(bytes + LINUX_BOOT_FLAG) == 0xaa55 &&
+    /* A file that ends right here is a damaged kernel, not a boot sector, though it has 55AA, too. */
+    return len_bytes >= LINUX_MAGIC + 4 && le16(bytes + LINUX_BOOT_FLAG) == 0xaa55 &&
            memcmp(bytes + LINUX_MAGIC, "HdrS", 4) == 0;
 }
 
@@ -59,6 +60,8 @@ const char *linux_image_check(const uint8_t *bytes, uint64_t len_bytes, struct l
 
     if (!linux_image_matches(bytes, len_bytes))
         return "has no Linux setup header";
+    if (len_bytes < LINUX_NEEDED_BYTES)
+        return "is cut short: it ends inside its setup header";
     out->version = le16(bytes + LINUX_VERSION);
     if (out->version < LINUX_VERSION_MIN)
         return "speaks a boot protocol older than 2.10 (Linux 2.6.31)";

@@ -98,6 +98,19 @@ static void test_linux_damaged(void **state)
     }
 }
 
+/* 55AA at 510 makes it a boot sector for whoever looks no further. */
+static void test_linux_cut_in_the_header(void **state)
+{
+    uint8_t *file = bzimage();
+    struct linux_image image;
+
+    (void)state;
+    assert_true(linux_image_matches(file, 0x208));
+    assert_non_null(strstr(linux_image_check(file, 0x208, &image), "cut short"));
+    assert_false(linux_image_matches(file, 0x205));
+    free(file);
+}
+
 static void test_linux_any_length(void **state)
 {
     uint8_t *file = bzimage();
@@ -311,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_linux_good),
         cmocka_unit_test(test_linux_damaged),
+        cmocka_unit_test(test_linux_cut_in_the_header),
         cmocka_unit_test(test_linux_any_length),
         cmocka_unit_test(test_mb_elf),
         cmocka_unit_test(test_mb_elf_damaged),
