@@ -94,8 +94,7 @@ static const uint8_t *find_table(const uint8_t *rsdp, const char *signature)
     if (!root)
         return NULL;
     for (uint32_t at = HEADER_BYTES; at + entry_bytes <= get32(root + 4); at += entry_bytes) {
-        const uint8_t *table =
-            table_at(xsdt ? get64(root + at) : get32(root + at), signature);
+        const uint8_t *table = table_at(xsdt ? get64(root + at) : get32(root + at), signature);
 
         if (table)
             return table;
@@ -104,7 +103,8 @@ static const uint8_t *find_table(const uint8_t *rsdp, const char *signature)
 }
 
 /* Calls for every whole entry of the MADT. */
-static void read_entries(const uint8_t *madt, void (*take)(struct acpi_facts *, const uint8_t *, void *),
+static void read_entries(const uint8_t *madt,
+                         void (*take)(struct acpi_facts *, const uint8_t *, void *),
                          struct acpi_facts *facts, void *context)
 {
     uint32_t end = get32(madt + 4);

@@ -8,10 +8,10 @@
 #include "boot/boot_info.h"
 
 struct acpi_facts {
-    bool found;          /* a valid MADT was there */
-    unsigned cpu_count;  /* enabled local APICs */
-    uint64_t ioapic_hpa; /* the IOAPIC that serves the ISA interrupt; 0xfec00000 without MADT */
-    unsigned ioapic_pin; /* its pin */
+    bool found;             /* a valid MADT was there */
+    unsigned cpu_count;     /* enabled local APICs */
+    uint64_t ioapic_hpa;    /* the IOAPIC that serves the ISA interrupt; 0xfec00000 without MADT */
+    unsigned ioapic_pin;    /* its pin */
     bool active_low, level; /* of that pin, from an interrupt source override */
 };
 

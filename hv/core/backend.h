@@ -15,13 +15,13 @@ struct hv_intercepts {
     uint32_t exceptions; /* bit per vector */
     uint64_t cr0_mask;   /* CR0 bits whose change must exit (~0: every changing write) */
     uint64_t cr4_mask;
-    bool step;           /* leave after one guest instruction */
+    bool step; /* leave after one guest instruction */
 };
 
 /* Facts fixed at start-up; shown by `info caps`, `qtl.hello`. */
 struct hv_caps {
-    const char *vendor;      /* "vmx" or "svm" */
-    const char *platform;    /* "qemu-tcg", "bochs", "kvm", "hardware" */
+    const char *vendor;   /* "vmx" or "svm" */
+    const char *platform; /* "qemu-tcg", "bochs", "kvm", "hardware" */
     bool mtf, nrip, decode_assists, nested_1g, preemption_timer, efer_in_area, vnmi;
     bool pending_debug; /* state PENDING_DEBUG exists: a trap owed to the guest waits there (VMX) */
     uint8_t maxphyaddr_bits;

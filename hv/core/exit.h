@@ -48,14 +48,15 @@ struct hv_event {
  */
 struct hv_exit {
     enum hv_exit_kind kind;
-    uint8_t instr_len_bytes; /* 0: not an instruction intercept, or unknown (see vcpu_instr_len()) */
-    uint64_t raw_reason;     /* VMX: whole exit-reason field; SVM: EXITCODE, sign-extended from 32 */
-    uint64_t raw_info[2];    /* VMX: qualification, guest-linear address; SVM: EXITINFO1, EXITINFO2 */
+    uint8_t
+        instr_len_bytes;  /* 0: not an instruction intercept, or unknown (see vcpu_instr_len()) */
+    uint64_t raw_reason;  /* VMX: whole exit-reason field; SVM: EXITCODE, sign-extended from 32 */
+    uint64_t raw_info[2]; /* VMX: qualification, guest-linear address; SVM: EXITINFO1, EXITINFO2 */
     /* Read once at every exit, so that the ring and the handlers of hot exits need no more. */
     uint16_t cs_selector;
-    bool shadow;             /* the guest is in an STI or MOV-SS shadow */
+    bool shadow; /* the guest is in an STI or MOV-SS shadow */
     uint64_t cr3;
-    struct hv_event event;   /* IDT-vectoring information, EXITINTINFO (quirks already mended) */
+    struct hv_event event; /* IDT-vectoring information, EXITINTINFO (quirks already mended) */
     union {
         struct {
             uint8_t index;  /* 0, 2, 3, 4, 8 */
@@ -92,8 +93,8 @@ struct hv_exit {
         } exception;
         struct {
             uint64_t gpa;
-            uint64_t gva;     /* valid if gva_valid */
-            uint8_t access;   /* HV_READ | HV_WRITE | HV_EXEC */
+            uint64_t gva;   /* valid if gva_valid */
+            uint8_t access; /* HV_READ | HV_WRITE | HV_EXEC */
             bool gva_valid, page_walk;
             bool present; /* the translation existed but its rights forbade the access */
         } nested;

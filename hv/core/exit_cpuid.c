@@ -18,12 +18,12 @@
 #define L1C_X2APIC  (1u << 21) /* not handled: its ICR would start CPUs behind our back */
 #define L1C_OSXSAVE (1u << 27)
 /* Leaf 7, subleaf 0 */
-#define L7B_INVPCID (1u << 10)
+#define L7B_INVPCID  (1u << 10)
 #define L7B_INTEL_PT (1u << 25)
-#define L7C_OSPKE   (1u << 4)
-#define L7C_WAITPKG (1u << 5)
-#define L7C_CET_SS  (1u << 7)
-#define L7D_CET_IBT (1u << 20)
+#define L7C_OSPKE    (1u << 4)
+#define L7C_WAITPKG  (1u << 5)
+#define L7C_CET_SS   (1u << 7)
+#define L7D_CET_IBT  (1u << 20)
 /* Leaf 0xd, subleaf 1 EAX */
 #define LDA_XSAVES (1u << 3)
 /* Leaf 0x80000001 */

@@ -35,22 +35,14 @@ struct cr4_feature {
 };
 
 static const struct cr4_feature cr4_features[] = {
-    {CR4_VME | CR4_PVI, 1, IN_EDX, 1},
-    {CR4_DE, 1, IN_EDX, 2},
-    {CR4_PSE, 1, IN_EDX, 3},
-    {CR4_TSD, 1, IN_EDX, 4},
-    {CR4_PAE, 1, IN_EDX, 6},
-    {CR4_MCE, 1, IN_EDX, 7},
-    {CR4_PGE, 1, IN_EDX, 13},
-    {CR4_OSFXSR, 1, IN_EDX, 24},
-    {CR4_OSXMMEXCPT, 1, IN_EDX, 25},
-    {CR4_PCIDE, 1, IN_ECX, 17},
-    {CR4_OSXSAVE, 1, IN_ECX, 26},
-    {CR4_FSGSBASE, 7, IN_EBX, 0},
-    {CR4_SMEP, 7, IN_EBX, 7},
-    {CR4_SMAP, 7, IN_EBX, 20},
-    {CR4_UMIP, 7, IN_ECX, 2},
-    {CR4_PKE, 7, IN_ECX, 3},
+    {CR4_VME | CR4_PVI, 1, IN_EDX, 1}, {CR4_DE, 1, IN_EDX, 2},
+    {CR4_PSE, 1, IN_EDX, 3},           {CR4_TSD, 1, IN_EDX, 4},
+    {CR4_PAE, 1, IN_EDX, 6},           {CR4_MCE, 1, IN_EDX, 7},
+    {CR4_PGE, 1, IN_EDX, 13},          {CR4_OSFXSR, 1, IN_EDX, 24},
+    {CR4_OSXMMEXCPT, 1, IN_EDX, 25},   {CR4_PCIDE, 1, IN_ECX, 17},
+    {CR4_OSXSAVE, 1, IN_ECX, 26},      {CR4_FSGSBASE, 7, IN_EBX, 0},
+    {CR4_SMEP, 7, IN_EBX, 7},          {CR4_SMAP, 7, IN_EBX, 20},
+    {CR4_UMIP, 7, IN_ECX, 2},          {CR4_PKE, 7, IN_ECX, 3},
     {CR4_LA57, 7, IN_ECX, 16},
 };
 
@@ -149,8 +141,8 @@ static enum hv_verdict cr0_written(struct vcpu *vcpu)
     /* The caches stay on for us: CD and NW are the guest's to see only. */
     hv_backend->set_cr(vcpu, 0, value & ~(CR0_CD | CR0_NW), value);
     if ((value ^ old) & CR0_PG && vcpu->efer_wrote & EFER_LME) {
-        vcpu->efer_wrote = value & CR0_PG ? vcpu->efer_wrote | EFER_LMA
-                                          : vcpu->efer_wrote & ~EFER_LMA;
+        vcpu->efer_wrote =
+            value & CR0_PG ? vcpu->efer_wrote | EFER_LMA : vcpu->efer_wrote & ~EFER_LMA;
         hv_backend->set_efer(vcpu, vcpu->efer_wrote);
         vcpu->changed |= HV_CHANGED_EFER | HV_CHANGED_MODE;
     }
@@ -264,7 +256,7 @@ enum hv_verdict exit_cr_read(struct vcpu *vcpu)
         return store_msw(vcpu, value);
     if (vcpu->exit.cr.index == 8)
         value = hv_backend->get(vcpu, HV_ST_CR8);
-    vcpu->regs.by_index[vcpu->exit.cr.gpr & 15] = vcpu_code_bits(vcpu) == 64 ? value
-                                                                            : (uint32_t)value;
+    vcpu->regs.by_index[vcpu->exit.cr.gpr & 15] =
+        vcpu_code_bits(vcpu) == 64 ? value : (uint32_t)value;
     return done(vcpu, HV_CHANGED_GPR);
 }

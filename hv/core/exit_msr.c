@@ -38,7 +38,8 @@ struct msr_row {
 static const struct msr_row rows[] = {
     {0x0000001b, 0x0000001b, MSR_APIC_BASE, 0, HV_WRITE},
     {0x0000003a, 0x0000003a, MSR_FEATURE_CONTROL, 0, HV_READ | HV_WRITE},
-    {0x00000079, 0x00000079, MSR_IGNORE_WRITE, 0, HV_WRITE}, /* microcode update: takes a host address */
+    {0x00000079, 0x00000079, MSR_IGNORE_WRITE, 0,
+     HV_WRITE}, /* microcode update: takes a host address */
     {0x00000174, 0x00000174, MSR_STATE, HV_ST_SYSENTER_CS, 0},
     {0x00000175, 0x00000175, MSR_STATE, HV_ST_SYSENTER_ESP, 0},
     {0x00000176, 0x00000176, MSR_STATE, HV_ST_SYSENTER_EIP, 0},
@@ -134,7 +135,10 @@ bool exit_msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
         *value |= VM_CR_SVM_DISABLED | VM_CR_LOCKED;
         return true;
     case MSR_ABSENT:
-        return false;
+        if (!seeded(SEEDED_msr_nofixup))
+            return false;
+        *value = rdmsr(index);
+        return true;
     default:
         if (area_find(vcpu, index, value))
             return true;

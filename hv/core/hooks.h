@@ -11,8 +11,8 @@ enum hv_stage { HV_BEFORE, HV_AFTER };
 
 /* Why the vCPU stopped; goes into the stop reply. */
 enum hv_stop_why {
-    HV_STOP_START,      /* `wait`: before the first instruction */
-    HV_STOP_BREAK_IN,   /* interrupt from the line */
+    HV_STOP_START,    /* `wait`: before the first instruction */
+    HV_STOP_BREAK_IN, /* interrupt from the line */
     HV_STOP_STEP,
     HV_STOP_BREAKPOINT, /* code or data breakpoint of the debugger */
     HV_STOP_EVENT,      /* a caught exit */

@@ -15,11 +15,10 @@
     (CR4_TSD | CR4_DE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 
 static const struct hv_intercepts core_needs = {
-    .kinds = HV_KIND_BIT(HV_EXIT_CPUID) | HV_KIND_BIT(HV_EXIT_XSETBV) |
-             HV_KIND_BIT(HV_EXIT_NMI) | HV_KIND_BIT(HV_EXIT_INIT) |
-             HV_KIND_BIT(HV_EXIT_TRIPLE_FAULT) | HV_KIND_BIT(HV_EXIT_NESTED_PAGE) |
-             HV_KIND_BIT(HV_EXIT_RDMSR) | HV_KIND_BIT(HV_EXIT_WRMSR) |
-             HV_KIND_BIT(HV_EXIT_IO_IN) | HV_KIND_BIT(HV_EXIT_IO_OUT) |
+    .kinds = HV_KIND_BIT(HV_EXIT_CPUID) | HV_KIND_BIT(HV_EXIT_XSETBV) | HV_KIND_BIT(HV_EXIT_NMI) |
+             HV_KIND_BIT(HV_EXIT_INIT) | HV_KIND_BIT(HV_EXIT_TRIPLE_FAULT) |
+             HV_KIND_BIT(HV_EXIT_NESTED_PAGE) | HV_KIND_BIT(HV_EXIT_RDMSR) |
+             HV_KIND_BIT(HV_EXIT_WRMSR) | HV_KIND_BIT(HV_EXIT_IO_IN) | HV_KIND_BIT(HV_EXIT_IO_OUT) |
              HV_KIND_BIT(HV_EXIT_VMX_INSTRUCTION) | HV_KIND_BIT(HV_EXIT_SVM_INSTRUCTION) |
              HV_KIND_BIT(HV_EXIT_VMCALL),
     .cr0_mask = CR0_OWNED,
@@ -113,8 +112,7 @@ static void apply_all_msrs(struct vcpu *vcpu)
 static void apply_all_ports(struct vcpu *vcpu)
 {
     uint8_t *bitmap = hv_backend->io_bitmap(vcpu);
-    bool all = debugger_wants.kinds &
-               (HV_KIND_BIT(HV_EXIT_IO_IN) | HV_KIND_BIT(HV_EXIT_IO_OUT));
+    bool all = debugger_wants.kinds & (HV_KIND_BIT(HV_EXIT_IO_IN) | HV_KIND_BIT(HV_EXIT_IO_OUT));
 
     for (unsigned i = 0; i < BITMAP_BYTES; i++)
         bitmap[i] = all ? 0xff : device_ports[i] | debugger_ports[i];

@@ -14,16 +14,16 @@
 #include "lib/log.h"
 
 #define PAGE_BYTES_IOAPIC 4096u
-#define WINDOW_INDEX 0x00u
-#define WINDOW_DATA  0x10u
+#define WINDOW_INDEX      0x00u
+#define WINDOW_DATA       0x10u
 
-#define REG_VERSION  0x01u
+#define REG_VERSION     0x01u
 #define REG_ENTRY(pin_) (0x10u + 2 * (pin_))
 
-#define RTE_NMI         0x400u
-#define RTE_ACTIVE_LOW  0x2000u
-#define RTE_READ_ONLY   UINT64_C(0x5000) /* delivery status, remote IRR */
-#define RTE_DEST_SHIFT  24 /* in the upper half */
+#define RTE_NMI        0x400u
+#define RTE_ACTIVE_LOW 0x2000u
+#define RTE_READ_ONLY  UINT64_C(0x5000) /* delivery status, remote IRR */
+#define RTE_DEST_SHIFT 24               /* in the upper half */
 
 /* The one window; `guest_entry` is what the guest sees at our pin. */
 static struct {
@@ -86,8 +86,8 @@ static void device_write(uint64_t offset, unsigned size_bytes, uint64_t value)
         return;
     }
     value = (value & 0xffffffff) << shift;
-    ioapic.guest_entry = (ioapic.guest_entry & ~(UINT64_C(0xffffffff) << shift)) |
-                         (value & ~RTE_READ_ONLY);
+    ioapic.guest_entry =
+        (ioapic.guest_entry & ~(UINT64_C(0xffffffff) << shift)) | (value & ~RTE_READ_ONLY);
     uart_irq_route(ioapic.guest_entry);
 }
 
@@ -116,8 +116,8 @@ void ioapic_init(const struct acpi_facts *facts)
         log_warn("ioapic: no memory to hide the page: break-in works only at exits of the guest");
         return;
     }
-    ioapic.guest_entry = (uint64_t)chip_read(REG_ENTRY(ioapic.pin) + 1) << 32 |
-                         chip_read(REG_ENTRY(ioapic.pin));
+    ioapic.guest_entry =
+        (uint64_t)chip_read(REG_ENTRY(ioapic.pin) + 1) << 32 | chip_read(REG_ENTRY(ioapic.pin));
     uart_irq_route(ioapic.guest_entry);
     low = RTE_NMI | (facts->active_low ? RTE_ACTIVE_LOW : 0); /* NMI is always edge */
     chip_write(REG_ENTRY(ioapic.pin) + 1, apic_id() << RTE_DEST_SHIFT);

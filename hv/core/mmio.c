@@ -84,8 +84,7 @@ static uint64_t dev_read(const struct mmio_device *device, uint64_t offset, unsi
 
 static uint64_t source(struct vcpu *vcpu, const struct insn *insn)
 {
-    return insn->imm_form ? insn->imm
-                          : insn_gpr_get(insn, &vcpu->regs, insn->reg, insn->op_bytes);
+    return insn->imm_form ? insn->imm : insn_gpr_get(insn, &vcpu->regs, insn->reg, insn->op_bytes);
 }
 
 static uint64_t sign_extend(uint64_t value, unsigned size_bytes)

@@ -18,7 +18,7 @@
 #define PHYSMASK_VALID (UINT64_C(1) << 11)
 
 #define LOW_MEMORY_BYTES (UINT64_C(1) << 20)
-#define VAR_MAX 32
+#define VAR_MAX          32
 
 /* Filled once by mtrr_init(). */
 static struct {

@@ -22,9 +22,9 @@
 
 struct nested_format {
     bool has_memory_type;
-    uint64_t table;                 /* flags of an entry that points to a table */
-    uint64_t rights[8];             /* leaf flags by HV_READ | HV_WRITE | HV_EXEC */
-    uint64_t present;               /* any of these bits: the entry is there */
+    uint64_t table;     /* flags of an entry that points to a table */
+    uint64_t rights[8]; /* leaf flags by HV_READ | HV_WRITE | HV_EXEC */
+    uint64_t present;   /* any of these bits: the entry is there */
 };
 
 /* EPT: SDM, "Format of EPT PTE". A page without read is absent here too: write-only is illegal and
@@ -247,14 +247,14 @@ struct nested_path nested_walk(uint64_t gpa)
         if (is_leaf(*entry, level)) {
             path.present = true;
             path.page_bytes = level_bytes(level);
-            path.hpa = (*entry & PTE_ADDR_MASK & ~(path.page_bytes - 1)) |
-                       (gpa & (path.page_bytes - 1));
+            path.hpa =
+                (*entry & PTE_ADDR_MASK & ~(path.page_bytes - 1)) | (gpa & (path.page_bytes - 1));
             if (format->has_memory_type) {
                 path.rights = *entry & 7; /* R, W, X are HV_READ, HV_WRITE, HV_EXEC */
                 path.memory_type = *entry >> EPT_TYPE_BITS & 7;
             } else {
-                path.rights = HV_READ | (*entry & PTE_W ? HV_WRITE : 0) |
-                              (*entry & PTE_NX ? 0 : HV_EXEC);
+                path.rights =
+                    HV_READ | (*entry & PTE_W ? HV_WRITE : 0) | (*entry & PTE_NX ? 0 : HV_EXEC);
             }
             return path;
         }

@@ -9,8 +9,8 @@
 
 /* Little-endian, no padding: the debugger sends it over the line as it is. */
 struct ring_record {
-    uint64_t tsc;       /* at the exit */
-    uint64_t number;    /* exits since start, 1 for the first */
+    uint64_t tsc;    /* at the exit */
+    uint64_t number; /* exits since start, 1 for the first */
     union {
         struct {
             uint32_t raw_reason;
@@ -24,18 +24,18 @@ struct ring_record {
     uint64_t rip, rsp, rflags;
     uint64_t cr0, cr3, cr4, efer; /* cr0, cr4, efer: as the guest last wrote them */
     uint64_t rax, rcx, rdx, rbx;
-    uint64_t value;     /* the exit's own: new CR value, MSR value (RDMSR: what the guest got), OUT
+    uint64_t value;   /* the exit's own: new CR value, MSR value (RDMSR: what the guest got), OUT
                          * value, gpa; CPUID: ECX that the guest got */
-    uint64_t event;     /* event whose delivery the exit interrupted, ring_pack_event() */
-    uint64_t inject;    /* event injected at the next entry */
-    uint32_t changed;   /* HV_CHANGED_* of the handler */
-    uint32_t cycles;    /* TSC ticks until the handler was done, saturated */
+    uint64_t event;   /* event whose delivery the exit interrupted, ring_pack_event() */
+    uint64_t inject;  /* event injected at the next entry */
+    uint32_t changed; /* HV_CHANGED_* of the handler */
+    uint32_t cycles;  /* TSC ticks until the handler was done, saturated */
 };
 _Static_assert(sizeof(struct ring_record) == 160, "records are sent as they are");
 
 struct exit_ring {
-    uint32_t mask;      /* records - 1 */
-    uint64_t count;     /* records ever begun; the last is record[(count - 1) & mask] */
+    uint32_t mask;  /* records - 1 */
+    uint64_t count; /* records ever begun; the last is record[(count - 1) & mask] */
     uint64_t kind_count[HV_EXIT_KIND_COUNT];
     uint64_t kind_cycles[HV_EXIT_KIND_COUNT];
     struct ring_record record[];

@@ -13,11 +13,11 @@
 
 enum { RBR_THR = 0, IER = 1, IIR_FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7 };
 
-#define IER_RX     0x01
-#define IER_THRE   0x02
-#define IER_LINE   0x04
-#define IER_MODEM  0x08
-#define IER_ALL    0x0f
+#define IER_RX    0x01
+#define IER_THRE  0x02
+#define IER_LINE  0x04
+#define IER_MODEM 0x08
+#define IER_ALL   0x0f
 
 #define IIR_NONE    0x01
 #define IIR_MODEM   0x00

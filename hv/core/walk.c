@@ -12,17 +12,15 @@
 
 /* One row a mode: how the linear address is cut, from the root down. */
 struct paging_shape {
-    uint8_t levels;      /* tables, including the PDPT of PAE */
-    uint8_t index_bits;  /* per table; the top one of PAE has 2 */
+    uint8_t levels;     /* tables, including the PDPT of PAE */
+    uint8_t index_bits; /* per table; the top one of PAE has 2 */
     uint8_t entry_bytes;
     uint8_t linear_bits; /* width of a canonical address; 32: no canonical rule */
 };
 
 static const struct paging_shape shapes[] = {
-    [GUEST_PAGING_NONE] = {0, 0, 0, 32},
-    [GUEST_PAGING_32] = {2, 10, 4, 32},
-    [GUEST_PAGING_PAE] = {3, 9, 8, 32},
-    [GUEST_PAGING_4] = {4, 9, 8, 48},
+    [GUEST_PAGING_NONE] = {0, 0, 0, 32}, [GUEST_PAGING_32] = {2, 10, 4, 32},
+    [GUEST_PAGING_PAE] = {3, 9, 8, 32},  [GUEST_PAGING_4] = {4, 9, 8, 48},
     [GUEST_PAGING_5] = {5, 9, 8, 57},
 };
 
@@ -64,8 +62,8 @@ static bool leaf_possible(enum guest_paging paging, const struct walk_regs *regs
 }
 
 /* SDM, "Paging": reserved bits of one entry. `leaf`: the entry maps a page. */
-static uint64_t reserved_bits(enum guest_paging paging, const struct walk_regs *regs, unsigned level,
-                              bool leaf)
+static uint64_t reserved_bits(enum guest_paging paging, const struct walk_regs *regs,
+                              unsigned level, bool leaf)
 {
     uint64_t above = bits_from(regs->maxphyaddr_bits) & ADDR_4K_MASK;
 

@@ -9,14 +9,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum guest_paging { GUEST_PAGING_NONE, GUEST_PAGING_32, GUEST_PAGING_PAE, GUEST_PAGING_4, GUEST_PAGING_5 };
+enum guest_paging {
+    GUEST_PAGING_NONE,
+    GUEST_PAGING_32,
+    GUEST_PAGING_PAE,
+    GUEST_PAGING_4,
+    GUEST_PAGING_5
+};
 
 struct walk_regs {
     uint64_t cr0, cr3, cr4, efer;
-    uint64_t pdpte[4];     /* the CPU's PDPTEs (VMX guest-state area) */
-    bool pdpte_valid;      /* false: read them from memory at CR3 */
+    uint64_t pdpte[4]; /* the CPU's PDPTEs (VMX guest-state area) */
+    bool pdpte_valid;  /* false: read them from memory at CR3 */
     uint8_t maxphyaddr_bits;
-    bool page_1g;          /* CPUID: 1 GiB pages exist */
+    bool page_1g; /* CPUID: 1 GiB pages exist */
 };
 
 enum walk_result {
@@ -28,7 +34,7 @@ enum walk_result {
 };
 
 struct walk_level {
-    uint8_t level;      /* 5 PML5, 4 PML4, 3 PDPT, 2 PD, 1 PT */
+    uint8_t level; /* 5 PML5, 4 PML4, 3 PDPT, 2 PD, 1 PT */
     uint8_t entry_bytes;
     uint64_t entry_gpa; /* where the entry was read; ~0 for a PDPTE taken from the CPU */
     uint64_t entry;
