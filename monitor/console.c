@@ -91,6 +91,11 @@ static void on_text(void *ctx, const uint8_t *bytes, size_t len_bytes)
     struct console *console = ctx;
 
     keep_output(console, bytes, len_bytes);
+    if (console->attaching && console->output) {
+        const char *refusal = strstr(console->output, "tl: cannot start: ");
+
+        console->refused = refusal && strchr(refusal, '\n'); /* the whole line is here */
+    }
     out_guest(bytes, len_bytes);
     console->text_seen_ms = console_now_ms();
 }
@@ -145,7 +150,7 @@ static void on_silent(void *ctx, bool silent)
 static bool on_wait(void *ctx, int timeout_ms)
 {
     /* ^C does not cut a request short: half a conversation is worse than a late one. */
-    return console_pump_keys(ctx, timeout_ms, false);
+    return console_pump_keys(ctx, timeout_ms, false) && !((struct console *)ctx)->refused;
 }
 
 struct session_calls console_session_calls(struct console *console)
@@ -351,7 +356,7 @@ static void show_new_stop(struct console *console)
 {
     /* Not in the middle of somebody's request: showing a stop asks questions of its own. */
     if (console->stop_is_new && !console->waiting_stop && !console->in_command &&
-        !console_running(console) && console_attached(console))
+        !console_running(console) && console_attached(console) && !session_busy(console->session))
         take_stop(console);
 }
 

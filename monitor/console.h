@@ -45,6 +45,7 @@ struct console {
     bool stop_is_new;       /* a stop came that nobody has shown */
     bool waiting_stop;      /* console_wait_stop() is at work */
     bool in_command;        /* a command runs: requests may be under way */
+    bool attaching, refused; /* the hypervisor has said that it cannot start */
     bool resume_failed;
     bool last_command;      /* the batch has no command behind this one */
     unsigned passed;        /* stops that it went past therefore */

@@ -102,13 +102,25 @@ static bool open_line(struct console *console)
 
 static bool attach(struct console *console)
 {
-    bool ours = console->machine_started;
+    bool ours = console->machine_started, done;
     const struct options *options = console->options;
 
+    console->attaching = true;
+    console->in_command = true; /* the stop that answers is shown when we know who answered */
     session_logs(console->session, logs.raw, logs.timed, logs.packets);
-    if (session_attach(console->session, options->bare, ours,
-                       ours ? BOOT_TIMEOUT_MS : ATTACH_TIMEOUT_MS))
+    done = session_attach(console->session, options->bare, ours,
+                          ours ? BOOT_TIMEOUT_MS : ATTACH_TIMEOUT_MS);
+    console->attaching = console->in_command = console->stop_is_new = false;
+    if (done)
         return true;
+    if (console->refused) {
+        /* Its own line says what is wrong; let the rest of it come. */
+        console_pump_keys(console, 100, false);
+        out_guest_flush();
+        out_error("the hypervisor did not start; its line above says why");
+        console->status = STATUS_USAGE;
+        return false;
+    }
     if (console->quitting || console->end_seen || console_was_attached(console)) {
         if (console->status == STATUS_OK)
             console->status = STATUS_LOST;

@@ -120,7 +120,7 @@ void editor_start(const char *prompt, const struct editor_calls *calls)
     rl_catch_signals = 0; /* the poll loop has them, through a signalfd */
     rl_catch_sigwinch = 0;
     rl_attempted_completion_function = complete;
-    rl_completer_word_break_characters = " \t\n,()[]&|<>=+-*/!~^\"'";
+    rl_completer_word_break_characters = " \t\n,()[]&|<>=+*/!~^\"'";
     rl_variable_bind("enable-bracketed-paste", "off");
     using_history();
     stifle_history(HISTORY_LINES);

@@ -81,7 +81,7 @@ static uint64_t linked_address(const struct symbols *symbols, uint64_t address, 
         return address - symbols->slide;
     if (!in_kernel(symbols, address) && address < UINT64_C(0x100000000) &&
         in_kernel(symbols, address + LINUX_KERNEL_MAP)) {
-        *where = " [physical]";
+        *where = " [physical?]";
         return address + LINUX_KERNEL_MAP;
     }
     return address;

@@ -34,7 +34,7 @@ bool symbols_find(const struct symbols *symbols, const char *name, uint64_t *add
 
 /*
  * "name+0x12" or "name+0x12 (file.c:34)" for an address; false when no symbol is near. In the
- * identity-mapped phase the text says "name+0x12 [physical]".
+ * identity-mapped phase the text says "name+0x12 [physical?]".
  */
 bool symbols_describe(const struct symbols *symbols, uint64_t address, char *text);
 
