@@ -56,13 +56,21 @@ static void displaced(struct breaks *breaks, const struct breakpoint *bp)
     breaks->out.text(breaks->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
 }
 
+static bool in_real_mode(const struct dbg_target *t)
+{
+    uint64_t cr0 = 1;
+
+    t->reg_read(t->machine, 0, TL_REG_cr0, &cr0);
+    return !(cr0 & 1);
+}
+
 static void place_code(struct breaks *breaks, struct breakpoint *bp, uint8_t *free)
 {
     const struct dbg_target *t = breaks->target;
     uint64_t gpa;
 
     /* A CPU that compares EIP without the CS base misses real-mode code in a register. */
-    bool avoid = t->caps.dr_without_base && bp->addr_gva < REAL_MODE_END;
+    bool avoid = t->caps.dr_without_base && bp->addr_gva < REAL_MODE_END && in_real_mode(t);
 
     if (!avoid && take_slot(bp, free))
         return;

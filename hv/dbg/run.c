@@ -214,7 +214,9 @@ struct events_verdict run_filter(struct run *run, unsigned cpu, const struct dbg
     if (stage == EVENT_AFTER && WANTS_MOVING_KINDS & DBG_KIND_BIT(exit->kind) &&
         run->breaks->count) {
         breaks_place(run->breaks);
-        run_before_entry(run, cpu);
+        run_sync(run);
+        if (!run->cpu[cpu].step.active) /* else its next arming, or its end, loads the registers */
+            run_before_entry(run, cpu);
     }
     return verdict;
 }

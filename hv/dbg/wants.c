@@ -18,6 +18,8 @@ static uint64_t moving_kinds(const struct run *run)
         kinds |= DBG_KIND_BIT(TL_KIND_DR_ACCESS);
     if (breaks_any(run->breaks, PLACE_PAGE) || breaks_any(run->breaks, PLACE_UNMAPPED))
         kinds |= WANTS_MOVING_KINDS;
+    if (run->breaks->count && run->target->caps.dr_without_base) /* real mode wants other places */
+        kinds |= DBG_KIND_BIT(TL_KIND_CR0_WRITE);
     return kinds;
 }
 
@@ -50,6 +52,10 @@ void wants_tell(struct run *run, unsigned cpu)
         if (run->any_exit_kinds & DBG_KIND_BIT(TL_KIND_EXCEPTION))
             wants.exceptions = STEP_EXCEPTIONS;
     }
+    if (wants.kinds & DBG_KIND_BIT(TL_KIND_CR0_WRITE))
+        wants.cr0_mask = ~UINT64_C(0);
+    if (wants.kinds & DBG_KIND_BIT(TL_KIND_CR4_WRITE))
+        wants.cr4_mask = ~UINT64_C(0);
     if (run->breaks->count)
         wants.exceptions |= INTERCEPT_DB;
     if (step->active && step->entered) {
