@@ -163,11 +163,8 @@ static bool set_selftest_number(struct hv_options *out, struct value word)
 static const char *set_selftest(struct hv_options *out, struct value value)
 {
     static const char *const names[SELFTEST_COUNT] = {
-        [SELFTEST_NONE] = "none",
-        [SELFTEST_FAULT] = "fault",
-        [SELFTEST_STACK] = "stack",
-        [SELFTEST_PANIC] = "panic",
-        [SELFTEST_ENTRY] = "entry",
+        [SELFTEST_NONE] = "none",   [SELFTEST_FAULT] = "fault", [SELFTEST_STACK] = "stack",
+        [SELFTEST_PANIC] = "panic", [SELFTEST_ENTRY] = "entry",
     };
     struct value rest = value;
 
