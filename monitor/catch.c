@@ -217,6 +217,12 @@ static bool parse_log(struct console *console, const char **text, struct request
             *text = spaces(*text);
         }
     }
+    /* A line each, whether or not the format says so. */
+    if (format_len_bytes >= 2 && format[format_len_bytes - 2] != '\n' &&
+        format_len_bytes < sizeof(format)) {
+        format[format_len_bytes - 1] = '\n';
+        format[format_len_bytes++] = '\0';
+    }
     if (good && conversions(format) != count) {
         out_error("the format has %u conversion%s, and there are %u values", conversions(format),
                   conversions(format) == 1 ? "" : "s", count);
