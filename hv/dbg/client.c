@@ -195,10 +195,13 @@ static void counters(void *ctx, struct reply *reply)
 {
     struct client *client = ctx;
     const struct line *line = &client->line;
+    const struct link_stats *link = &line->link.stats;
 
-    reply_fmt(reply, "mode:%s;rx:%lx;tx:%lx;badcrc:%lx;resent:%lx;resync:%lx;dropped:%lx;",
+    reply_fmt(reply, "mode:%s;rx:%lx;tx:%lx;badcrc:%lx;resent:%lx;duplicates:%x;resync:%lx;",
               line->mode == LINE_LINK ? "link" : "bare", line->count.rx, line->count.tx,
-              line->count.bad, line->count.resent, line->count.noise, line->backlog_lost);
+              line->count.bad + link->bad_crc, line->count.resent + link->resent, link->duplicates,
+              line->count.noise + link->resyncs);
+    reply_fmt(reply, "dropped:%lx;", line->backlog_lost);
 }
 
 void client_init(struct client *client, const struct dbg_target *target, const struct line_io *io)
