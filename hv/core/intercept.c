@@ -20,7 +20,7 @@ static const struct hv_intercepts core_needs = {
              HV_KIND_BIT(HV_EXIT_NESTED_PAGE) | HV_KIND_BIT(HV_EXIT_RDMSR) |
              HV_KIND_BIT(HV_EXIT_WRMSR) | HV_KIND_BIT(HV_EXIT_IO_IN) | HV_KIND_BIT(HV_EXIT_IO_OUT) |
              HV_KIND_BIT(HV_EXIT_VMX_INSTRUCTION) | HV_KIND_BIT(HV_EXIT_SVM_INSTRUCTION) |
-             HV_KIND_BIT(HV_EXIT_VMCALL),
+             HV_KIND_BIT(HV_EXIT_VMCALL) | HV_KIND_BIT(HV_EXIT_PREEMPTION_TIMER),
     .cr0_mask = CR0_OWNED,
     .cr4_mask = ~CR4_LEFT_TO_GUEST,
 };

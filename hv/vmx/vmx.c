@@ -362,6 +362,20 @@ bool vmx_fast_cpuid(struct vcpu *vcpu)
     return true;
 }
 
+/*
+ * The preemption timer is there for one case: an NMI of the line that came in root mode, behind the
+ * last look at the line, would wait for an exit that a spinning guest never makes. Without such an
+ * NMI the expiry is nobody's business, and must not fill the exit ring.
+ */
+static bool idle_timer(struct vcpu *vcpu, uint32_t reason)
+{
+    if (reason != REASON_TIMER || vcpu->cpu->nmi_seen || vcpu->single_step ||
+        (hv_debug.armed & HV_KIND_BIT(HV_EXIT_PREEMPTION_TIMER)))
+        return false;
+    vmwrite(vmcs_preemption_timer_value, vmx_of(vcpu)->timer_ticks);
+    return true;
+}
+
 static void vmx_run(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -373,15 +387,17 @@ static void vmx_run(struct vcpu *vcpu)
     if (__builtin_expect(vcpu->regs.rflags & RFLAGS_TF, 0))
         tf_at_entry(vcpu);
     write_cr2(vcpu->cr2);
-    status = vmx_enter(&vcpu->regs, vmx->launched);
-    if (__builtin_expect(status, 0)) {
-        entry_failed(vcpu, status);
-        return;
-    }
+    do {
+        status = vmx_enter(&vcpu->regs, vmx->launched);
+        if (__builtin_expect(status, 0)) {
+            entry_failed(vcpu, status);
+            return;
+        }
+        reason = vmread(vmcs_exit_reason);
+        if (__builtin_expect(!vmx->launched, 0)) /* a failed entry leaves the VMCS "clear" */
+            vmx->launched = !(reason & EXIT_REASON_ENTRY_FAIL);
+    } while (__builtin_expect(idle_timer(vcpu, reason), 0));
     vcpu->cr2 = read_cr2();
-    reason = vmread(vmcs_exit_reason);
-    if (__builtin_expect(!vmx->launched, 0)) /* a failed entry leaves the VMCS "clear" */
-        vmx->launched = !(reason & EXIT_REASON_ENTRY_FAIL);
     vmx_decode(vcpu, reason);
     if (__builtin_expect(rare_reason(reason) || vmx->attention, 0))
         after_exit(vcpu);
