@@ -96,6 +96,7 @@ void link_close(struct link *link)
     link->hello_now = link->welcome_now = link->ack_now = link->ack_waiting = false;
     link->old_nonce = link->client_nonce;
     link->state = LINK_DOWN;
+    link->rx_inside = link->rx_length != 0;
 }
 
 void link_set_eager(struct link *link, bool on)
@@ -137,6 +138,7 @@ static void check_silence(struct link *link, uint32_t now_ms)
     }
     link_reset_session(link, now_ms);
     link->state = LINK_DOWN;
+    link->rx_inside = link->rx_length != 0;
 }
 
 static void check_resend(struct link *link, uint32_t now_ms)

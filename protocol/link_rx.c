@@ -205,9 +205,12 @@ void link_rx_byte(struct link *link, uint8_t byte, uint32_t now_ms)
         give_up(link, now_ms);
     link->rx_byte_ms = now_ms;
     if (byte == LINK_FLAG) {
+        bool ends = link->rx_inside && link->rx_length;
+
         if (link->rx_inside)
             frame_done(link, now_ms);
-        link->rx_inside = true;
+        /* Behind a session's last frame comes text, not another frame. */
+        link->rx_inside = !ends || link->state != LINK_DOWN;
         link->rx_length = 0;
         link->rx_escape = false;
         return;

@@ -64,19 +64,23 @@ static void say(unsigned i, size_t length)
 /* Moves up to n bytes from end i to the other; every 64th or so meets what `vice` says. */
 static void carry(unsigned i, unsigned n, uint8_t vice)
 {
-    uint8_t byte;
+    uint8_t bytes[64];
+    size_t got;
 
-    while (n-- && link_tx(&ends[i], &byte, 1, now_ms)) {
-        if (n == (vice & 63u)) {
-            if (vice >> 6 == 1)
-                byte ^= (uint8_t)(1 << (vice & 7));
-            else if (vice >> 6 == 2)
-                continue;
-            else if (vice >> 6 == 3)
-                link_rx_byte(&ends[1 - i], byte, now_ms);
+    for (; n && (got = link_tx(&ends[i], bytes, n < 64 ? n : 64, now_ms)); n -= (unsigned)got)
+        for (size_t k = 0; k < got; k++) {
+            uint8_t byte = bytes[k];
+
+            if (k == (vice & 63u)) {
+                if (vice >> 6 == 1)
+                    byte ^= (uint8_t)(1 << (vice & 7));
+                else if (vice >> 6 == 2)
+                    continue;
+                else if (vice >> 6 == 3)
+                    link_rx_byte(&ends[1 - i], byte, now_ms);
+            }
+            link_rx_byte(&ends[1 - i], byte, now_ms);
         }
-        link_rx_byte(&ends[1 - i], byte, now_ms);
-    }
 }
 
 static void forge(struct script *s, unsigned i)

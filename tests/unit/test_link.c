@@ -578,6 +578,29 @@ static void text_passes_and_comes_back(void **state)
     assert_string_equal(seen_text, "[0.000001] tl: hello\n");
 }
 
+static void text_follows_a_session_at_once(void **state)
+{
+    (void)state;
+    for (unsigned how = 0; how < 3; how++) {
+        start(81);
+        end[1].text = see;
+        connect_ends();
+        run(100);
+        if (how == 0)
+            link_close(&end[0]);
+        else if (how == 1)
+            link_close(&end[1]);
+        else
+            vices.drop = 1;
+        run(how == 2 ? 11000 : 50);
+        assert_int_equal(end[1].state, LINK_DOWN);
+        seen_length = 0;
+        seen_text[0] = 0;
+        rx_string(1, "+$g#67");
+        assert_string_equal(seen_text, "+$g#67");
+    }
+}
+
 static void slow_reader_loses_nothing(void **state)
 {
     unsigned sent = 0, got = 0;
@@ -697,6 +720,7 @@ int main(void)
         cmocka_unit_test(silence_is_noticed),
         cmocka_unit_test(slow_start),
         cmocka_unit_test(text_passes_and_comes_back),
+        cmocka_unit_test(text_follows_a_session_at_once),
         cmocka_unit_test(slow_reader_loses_nothing),
         cmocka_unit_test(console_bytes_join),
         cmocka_unit_test(eager_acknowledgements),
