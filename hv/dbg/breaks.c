@@ -242,18 +242,45 @@ static bool inferred(struct breaks *breaks, struct breakpoint *bp, unsigned cpu,
     return true;
 }
 
+/* A guest's watchpoint that covers the same bytes was hit: so was ours. TCG names only the first of
+ * several that match. */
+static bool shares_hit(const struct breaks *breaks, const struct breakpoint *bp, unsigned cpu,
+                       uint64_t dr6)
+{
+    const struct dbg_target *t = breaks->target;
+    struct dbg_dr own;
+
+    if (!is_data(bp->type) || !(dr6 & 0xf))
+        return false;
+    t->dr_own(t->machine, cpu, &own);
+    for (unsigned slot = 0; slot < 4; slot++) {
+        uint64_t control = own.dr7 >> (16 + 4 * slot);
+        uint64_t len = (control >> 2 & 3) == 2 ? 8 : (control >> 2 & 3) + 1;
+
+        if (dr6 >> slot & 1 && own.dr7 >> 2 * slot & 3 && control & 1 &&
+            bp->addr_gva < own.addr[slot] + len && own.addr[slot] < bp->addr_gva + bp->len_bytes)
+            return true;
+    }
+    return false;
+}
+
 struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t dr6, uint64_t pc_gva)
 {
     bool silent = dr6 == 0 && breaks->target->caps.dr6_silent;
-    struct break_hit hit = {.guest_bits = dr6 & 0xf};
+    struct break_hit hit = {0};
+    struct dbg_dr own;
 
+    breaks->target->dr_own(breaks->target->machine, cpu, &own);
+    for (unsigned slot = 0; slot < 4; slot++)
+        if (own.dr7 >> 2 * slot & 3)
+            hit.guest_bits |= dr6 & UINT64_C(1) << slot;
     for (unsigned i = 0; i < BREAKS_MAX; i++) {
         struct breakpoint *bp = &breaks->bp[i];
 
         if (!bp->used || bp->place != PLACE_DR)
             continue;
-        hit.guest_bits &= ~(UINT64_C(1) << bp->slot);
-        if (silent ? !inferred(breaks, bp, cpu, pc_gva) : !(dr6 & UINT64_C(1) << bp->slot))
+        if (silent ? !inferred(breaks, bp, cpu, pc_gva)
+                   : !(dr6 & UINT64_C(1) << bp->slot) && !shares_hit(breaks, bp, cpu, dr6))
             continue;
         /* DR6 may name conditions of registers that are not enabled; RIP decides for code. */
         if (!is_data(bp->type) && bp->addr_gva != pc_gva)

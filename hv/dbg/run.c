@@ -170,6 +170,7 @@ bool run_owns_exit(struct run *run, unsigned cpu, const struct dbg_exit *exit, b
             hit = breaks_debug_exit(run->breaks, cpu, exit->dr6 & 0xf, pc_gva(run, cpu));
             if (hit.ours && !hit.stop && breaks_at(run->breaks, pc_gva(run, cpu)) == PLACE_DR)
                 pass_breakpoint(run, cpu);
+            guest_share(run, cpu, hit.guest_bits);
         }
         *stop = instruction_done(run, cpu, hit.stop ? hit.bp : NULL);
         return true;
