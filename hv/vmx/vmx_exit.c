@@ -294,7 +294,7 @@ static void drop_early_trap(const struct vcpu *vcpu, uint16_t reason)
     if (vcpu->exit.kind == HV_EXIT_NMI)
         return;
     /* In an STI or MOV-SS shadow the CPU wants it there, see tf_at_entry(). */
-    if (vmread(vmcs_guest_interruptibility) & (BLOCKING_STI | BLOCKING_MOV_SS))
+    if (vcpu->exit.shadow)
         return;
     if (vmread(vmcs_guest_pending_debug))
         vmwrite(vmcs_guest_pending_debug, 0);
@@ -394,8 +394,10 @@ void vmx_decode_vmfail(struct vcpu *vcpu, uint32_t instr_error)
     /* Reason and qualification in the VMCS are those of the previous exit: not this one's. */
     vcpu->exit = (struct hv_exit){
         .kind = HV_EXIT_ENTRY_FAILURE,
-        .cs_selector = vmread(vmcs_guest_cs_selector),
-        .cr3 = vmread(vmcs_guest_cr3),
         .entry = {.reason = 0, .instr_error = instr_error},
     };
+    if (!instr_error)
+        return; /* VMfailInvalid: there is no current VMCS to read */
+    vcpu->exit.cs_selector = vmread(vmcs_guest_cs_selector);
+    vcpu->exit.cr3 = vmread(vmcs_guest_cr3);
 }

@@ -92,6 +92,9 @@ static int reset(void **state)
     seeded_mask = 0;
     give(VMCS_exit_qualification, 0);
     give(VMCS_idt_vectoring_info, 0);
+    give(VMCS_guest_cs_selector, 0x10); /* kept for every exit */
+    give(VMCS_guest_cr3, 0x123456789000);
+    give(VMCS_guest_interruptibility, 0);
     return 0;
 }
 
@@ -181,6 +184,13 @@ static void cpuid_takes_leaf_and_length(void **state)
     assert_int_equal(e->cpuid.subleaf, 1);
     assert_int_equal(e->instr_len_bytes, 2);
     assert_false(e->event.valid);
+    assert_int_equal(e->cs_selector, 0x10);
+    assert_true(e->cr3 == 0x123456789000);
+    assert_false(e->shadow);
+    give(VMCS_guest_interruptibility, 8); /* NMI blocking is no shadow */
+    assert_false(decode_instruction(10, 0, 2)->shadow);
+    give(VMCS_guest_interruptibility, 2);
+    assert_true(decode_instruction(10, 0, 2)->shadow);
 }
 
 static void msr_write_joins_edx_eax(void **state)
@@ -596,6 +606,11 @@ static void vmfail_says_nothing_of_the_previous_exit(void **state)
     assert_int_equal(vcpu.exit.raw_reason, 0);
     assert_int_equal(vcpu.exit.raw_info[0], 0);
     assert_int_equal(vcpu.exit.instr_len_bytes, 0);
+    assert_int_equal(vcpu.exit.cs_selector, 0x10);
+
+    fields_count = 0; /* VMfailInvalid: no current VMCS, so nothing may be read */
+    vmx_decode_vmfail(&vcpu, 0);
+    assert_int_equal(vcpu.exit.kind, HV_EXIT_ENTRY_FAILURE);
 }
 
 static void trap_flag_leaves_no_early_trap(void **state)
