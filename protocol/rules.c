@@ -165,7 +165,11 @@ struct rules_outcome rules_outcome(const struct rule_finding *findings, unsigned
     for (unsigned i = 0; i < count; i++) {
         const struct rule_finding *f = &findings[i];
 
-        if (f->cannot_tell || (outcome.rule && outcome.rule->group <= f->rule->group))
+        bool earlier_entry = outcome.rule && outcome.rule->group == RULE_MSR_LOAD &&
+                             f->rule->group == RULE_MSR_LOAD && f->list_entry < outcome.detail;
+
+        if (f->cannot_tell ||
+            (outcome.rule && outcome.rule->group <= f->rule->group && !earlier_entry))
             continue;
         outcome.result = meaning[f->rule->group].result;
         outcome.detail = f->rule->group == RULE_MSR_LOAD ? f->list_entry

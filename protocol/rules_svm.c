@@ -14,11 +14,8 @@
 #define LONG_AND_PAGED(efer_, cr0_) (((efer_) & EFER_LME) && ((cr0_) & CR0_PG))
 
 /* CR4 bits that some CPU defines: VME to UMIP, VMXE is not one of SVM's, FSGSBASE to PKE, CET. Bits that
- * this very CPU lacks are must-be-zero too; svm_cr4_allowed says so where the snapshot knows. */
+ * this very CPU lacks are must-be-zero too, where the snapshot knows them. */
 #define CR4_DEFINED UINT64_C(0x00f71fff)
-
-/* Pseudo capability: CR4 bits this CPU accepts, as seen through CPUID by whoever fills the snapshot. */
-#define CAP_CR4_ALLOWED 0xffff0004u
 
 void rule_svm_svme(struct rule_run *run)
 {
@@ -56,12 +53,12 @@ void rule_svm_dr7(struct rule_run *run)
     high_half(run, VMCB_ROW_guest_dr7);
 }
 
-/* Only what every mode forbids: bits beyond the physical-address width. */
+/* Bits beyond the physical-address width are must-be-zero in every mode. */
 void rule_svm_cr3(struct rule_run *run)
 {
     uint64_t wrong = B(guest_cr3) & rule_beyond_maxphyaddr(run);
 
-    if (wrong && LONG_AND_PAGED(B(guest_efer), B(guest_cr0)))
+    if (wrong)
         rule_bits(run, VMCB_ROW_guest_cr3, 0, wrong, NULL);
 }
 
@@ -69,7 +66,7 @@ void rule_svm_cr4(struct rule_run *run)
 {
     uint64_t allowed = CR4_DEFINED, known, wrong;
 
-    if (snapshot_cap(run->s, CAP_CR4_ALLOWED, &known))
+    if (snapshot_cap(run->s, SNAPSHOT_CAP_CR4_KNOWN, &known))
         allowed = known;
     wrong = B(guest_cr4) & ~allowed;
     if (wrong)
@@ -80,8 +77,10 @@ void rule_svm_cr4(struct rule_run *run)
 /* SCE, LME, LMA, NXE, SVME, LMSLE, FFXSR, TCE, MCOMMIT, INTWB, UAIE, AIBRS */
 void rule_svm_efer(struct rule_run *run)
 {
-    const uint64_t known = UINT64_C(0x36fd01);
+    uint64_t known = UINT64_C(0x36fd01), here;
 
+    if (snapshot_cap(run->s, SNAPSHOT_CAP_EFER_KNOWN, &here))
+        known = here;
     if (B(guest_efer) & ~known)
         rule_bits(run, VMCB_ROW_guest_efer, 0, B(guest_efer) & ~known, NULL);
 }

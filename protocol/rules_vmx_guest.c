@@ -273,10 +273,14 @@ void rule_activity_event(struct rule_run *run)
         rule_clash(run, VMCS_ROW_guest_activity, VMCS_ROW_entry_intr_info, NULL);
 }
 
+/* Enclave interruption (bit 4) is for CPUs with SGX, and not together with blocking by MOV SS. */
 void rule_intr_reserved(struct rule_run *run)
 {
-    uint64_t reserved = F(guest_interruptibility) & ~UINT64_C(0x1f);
+    uint64_t reserved = F(guest_interruptibility) & ~UINT64_C(0x1f), sgx;
 
+    if ((snapshot_cap(run->s, SNAPSHOT_CAP_SGX, &sgx) && !sgx) ||
+        (F(guest_interruptibility) & BLOCK_MOV_SS))
+        reserved |= F(guest_interruptibility) & ENCLAVE_INTR;
     if (reserved)
         rule_bits(run, VMCS_ROW_guest_interruptibility, 0, reserved, NULL);
 }
@@ -326,8 +330,10 @@ void rule_intr_nmi(struct rule_run *run)
 void rule_pending_res(struct rule_run *run)
 {
     /* B3:0, enabled breakpoint 12, BS 14, RTM 16 */
-    uint64_t reserved = F(guest_pending_debug) & ~UINT64_C(0x1500f);
+    uint64_t reserved = F(guest_pending_debug) & ~UINT64_C(0x1500f), rtm;
 
+    if (snapshot_cap(run->s, SNAPSHOT_CAP_RTM, &rtm) && !rtm)
+        reserved |= F(guest_pending_debug) & 0x10000;
     if (reserved)
         rule_bits(run, VMCS_ROW_guest_pending_debug, 0, reserved, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The rule of the VM-entry MSR-load area: why one entry cannot be loaded. The processor goes through
+ * The rules of the VM-entry MSR-load area: why an entry cannot be loaded. The processor goes through
  * the list in order and stops at the first that fails (exit reason 34, entry number from 1).
  */
 #include "protocol/rules_run.h"
@@ -10,7 +10,7 @@
 #undef RULE
 
 enum {
-    MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176, MSR_PAT = 0x277, MSR_DEBUGCTL = 0x1d9,
+    MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176, MSR_PAT = 0x277,
     MSR_UPDATE_TRIGGER = 0x79, MSR_SMM_MONITOR = 0x9b,
 };
 #define MSR_EFER           0xc0000080u
@@ -44,51 +44,9 @@ static const char *efer_problem(struct rule_run *run, uint64_t value)
     return NULL;
 }
 
-static const char *value_problem(struct rule_run *run, const struct snapshot_msr *msr)
-{
-    switch (msr->index) {
-    case MSR_EFER:
-        return efer_problem(run, msr->value);
-    case MSR_SYSENTER_ESP:
-    case MSR_SYSENTER_EIP:
-    case MSR_LSTAR:
-    case MSR_CSTAR:
-    case MSR_KERNEL_GS_BASE:
-        return rule_canonical(run, msr->value)
-                   ? NULL
-                   : "the value is not canonical: the WRMSR would raise #GP";
-    case MSR_FMASK:
-    case MSR_TSC_AUX:
-        return msr->value >> 32 ? "bits 63:32 are reserved: the WRMSR would raise #GP" : NULL;
-    case MSR_PAT:
-        for (unsigned i = 0; i < 8; i++) {
-            unsigned type = msr->value >> (8 * i) & 0xff;
-
-            if (type > 7 || type == 2 || type == 3)
-                return "a byte of IA32_PAT is no memory type: the WRMSR would raise #GP";
-        }
-        return NULL;
-    default:
-        return NULL;
-    }
-}
-
-static const char *entry_problem(struct rule_run *run, const struct snapshot_msr *msr)
-{
-    if (msr->index == MSR_FS_BASE || msr->index == MSR_GS_BASE)
-        return "FS and GS base are loaded from their VMCS fields and may not be in the list";
-    if (msr->index >> 8 == 8)
-        return "x2APIC MSRs (800h-8ffh) may not be in the list";
-    if (msr->index == MSR_SMM_MONITOR)
-        return "IA32_SMM_MONITOR_CTL can be written in SMM only";
-    if (msr->index == MSR_UPDATE_TRIGGER)
-        return "a microcode update cannot be triggered from the list";
-    if (msr->reserved)
-        return "bits 63:32 of the entry (above the index) must be 0";
-    return value_problem(run, msr);
-}
-
-void rule_msr_load(struct rule_run *run)
+/* Asks `problem` about each entry of the list; a text is a violation and its hint. */
+static void each_entry(struct rule_run *run,
+                       const char *(*problem)(struct rule_run *run, const struct snapshot_msr *msr))
 {
     const struct snapshot_list *list = &run->s->entry_load;
     uint64_t count = F(entry_msr_load_count);
@@ -103,9 +61,124 @@ void rule_msr_load(struct rule_run *run)
     if (count > list->count)
         count = list->count;
     for (unsigned i = 0; i < count; i++) {
-        const char *problem = entry_problem(run, &list->entries[i]);
+        const char *hint = problem(run, &list->entries[i]);
 
-        if (problem)
-            rule_entry(run, i + 1, &list->entries[i], problem);
+        if (hint)
+            rule_entry(run, i + 1, &list->entries[i], hint);
     }
+}
+
+static const char *segment(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    return msr->index == MSR_FS_BASE || msr->index == MSR_GS_BASE
+               ? "FS and GS base are loaded from their VMCS fields and may not be in the list"
+               : NULL;
+}
+
+void rule_msr_segment(struct rule_run *run)
+{
+    each_entry(run, segment);
+}
+
+static const char *x2apic(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    return msr->index >> 8 == 8 ? "x2APIC MSRs (800h-8ffh) may not be in the list" : NULL;
+}
+
+void rule_msr_x2apic(struct rule_run *run)
+{
+    each_entry(run, x2apic);
+}
+
+static const char *smm(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    return msr->index == MSR_SMM_MONITOR ? "IA32_SMM_MONITOR_CTL can be written in SMM only" : NULL;
+}
+
+void rule_msr_smm(struct rule_run *run)
+{
+    each_entry(run, smm);
+}
+
+static const char *update(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    return msr->index == MSR_UPDATE_TRIGGER
+               ? "a microcode update cannot be triggered from the list"
+               : NULL;
+}
+
+void rule_msr_update(struct rule_run *run)
+{
+    each_entry(run, update);
+}
+
+static const char *reserved(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    return msr->reserved ? "bits 63:32 of the entry (above the index) must be 0" : NULL;
+}
+
+void rule_msr_reserved(struct rule_run *run)
+{
+    each_entry(run, reserved);
+}
+
+static const char *efer(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    return msr->index == MSR_EFER ? efer_problem(run, msr->value) : NULL;
+}
+
+void rule_msr_efer(struct rule_run *run)
+{
+    each_entry(run, efer);
+}
+
+static const char *canonical(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    bool address = msr->index == MSR_SYSENTER_ESP || msr->index == MSR_SYSENTER_EIP ||
+                   msr->index == MSR_LSTAR || msr->index == MSR_CSTAR ||
+                   msr->index == MSR_KERNEL_GS_BASE;
+
+    return address && !rule_canonical(run, msr->value)
+               ? "the value is not canonical: the WRMSR would raise #GP"
+               : NULL;
+}
+
+void rule_msr_canonical(struct rule_run *run)
+{
+    each_entry(run, canonical);
+}
+
+static const char *upper(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    return (msr->index == MSR_FMASK || msr->index == MSR_TSC_AUX) && msr->value >> 32
+               ? "bits 63:32 are reserved: the WRMSR would raise #GP"
+               : NULL;
+}
+
+void rule_msr_upper(struct rule_run *run)
+{
+    each_entry(run, upper);
+}
+
+static const char *pat(struct rule_run *run, const struct snapshot_msr *msr)
+{
+    (void)run;
+    for (unsigned i = 0; msr->index == MSR_PAT && i < 8; i++) {
+        unsigned type = msr->value >> (8 * i) & 0xff;
+
+        if (type > 7 || type == 2 || type == 3)
+            return "a byte of IA32_PAT is no memory type: the WRMSR would raise #GP";
+    }
+    return NULL;
+}
+
+void rule_msr_pat(struct rule_run *run)
+{
+    each_entry(run, pat);
 }

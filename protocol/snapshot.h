@@ -34,6 +34,12 @@ _Static_assert(VMCB_ROW_COUNT <= SNAPSHOT_ROWS_MAX, "VMCB rows fit");
 #define SNAPSHOT_LIST_MAX     16u
 #define SNAPSHOT_ABSENT_ROW   0xffffu
 
+/* Pseudo indices among the capability MSRs: bits that CPUID announces for this CPU. */
+#define SNAPSHOT_CAP_CR4_KNOWN  0xffff0004u
+#define SNAPSHOT_CAP_EFER_KNOWN 0xffff0080u
+#define SNAPSHOT_CAP_SGX        0xffff0007u /* 1: the CPU has SGX */
+#define SNAPSHOT_CAP_RTM        0xffff0008u /* 1: the CPU has RTM */
+
 struct snapshot_msr {
     uint32_t index, reserved;
     uint64_t value;

@@ -6,6 +6,7 @@
 #include "core/crash.h"
 
 #include "core/backend.h"
+#include "core/cpu_facts.h"
 #include "core/guest_mem.h"
 #include "core/nested.h"
 #include "core/options.h"
@@ -21,8 +22,6 @@
 #define CODE_BACK_BYTES 16u /* code bytes before RIP: the instruction that exited may lie there */
 #define RING_LAST       16u /* the last exits as they come; before them, the last write of each MSR
                                and control register that is older */
-#define VMX_CAP_FIRST   0x480u
-#define VMX_CAP_LAST    0x492u
 
 /* One record and one explanation: a vCPU that stands still is judged at a time. */
 static struct crash_record record;
@@ -139,9 +138,7 @@ static void collect_state(struct vcpu *vcpu)
     struct hv_msr_entry entries[HV_MSR_AREA_MAX];
     uint64_t value;
 
-    s->maxphyaddr_bits = hv_caps.maxphyaddr_bits;
-    s->linear_bits = 48;
-    s->host_mode_known = s->host_long_mode = true; /* we are always 64-bit */
+    cpu_facts(s);
     for (unsigned i = 0; i < count; i++)
         if (hv_backend->field_read(vcpu, fields[i].number, &value) == 0)
             snapshot_set(s, (uint16_t)i, value);
@@ -154,9 +151,6 @@ static void collect_state(struct vcpu *vcpu)
     collect_list_at(&s->entry_load, VMCS_ROW_entry_msr_load_addr, VMCS_ROW_entry_msr_load_count);
     collect_list_at(&s->exit_store, VMCS_ROW_exit_msr_store_addr, VMCS_ROW_exit_msr_store_count);
     collect_list_at(&s->exit_load, VMCS_ROW_exit_msr_load_addr, VMCS_ROW_exit_msr_load_count);
-    for (uint32_t index = VMX_CAP_FIRST; index <= VMX_CAP_LAST; index++)
-        if (rdmsr_safe(index, &value) == 0)
-            snapshot_set_cap(s, index, value);
 }
 
 static void collect_memory(struct vcpu *vcpu)

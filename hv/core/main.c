@@ -19,6 +19,7 @@
 #include "core/nested.h"
 #include "core/options.h"
 #include "core/ring.h"
+#include "core/selftest_entry.h"
 #include "core/seeded.h"
 #include "core/uart16550.h"
 #include "cpu/cpu.h"
@@ -242,6 +243,8 @@ _Noreturn void hv_main(const struct boot_info *info)
     choose_backend(options.insist);
     hv_caps.efer_in_area &= !options.efer_in_controls;
     vcpu = make_vcpu(&options);
+    if (options.selftest == SELFTEST_ENTRY)
+        selftest_entry(vcpu, options.selftest_seed, options.selftest_count);
     load_guest(vcpu, info);
     init_devices(vcpu, info);
     if (dbg_init)

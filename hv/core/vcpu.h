@@ -87,6 +87,7 @@ struct vcpu {
         enum hv_exit_kind kind;
         uint64_t rip;
     } pass_once;
+    bool as_is;             /* self-test: enter with the state as it stands, repair nothing */
     bool single_step;       /* the debugger wants one instruction */
     bool stepped;           /* a handler completed an instruction while single_step was set */
 };

@@ -9,7 +9,8 @@
 #include "cpu/x86.h"
 #include "lib/mem.h"
 
-#define DR7_ENABLES UINT64_C(0xff)
+#define DR6_BREAKPOINTS UINT64_C(0xf)
+#define DR7_ENABLES     UINT64_C(0xff)
 
 static void save_shadow(struct svm_vcpu *svm)
 {
@@ -34,6 +35,24 @@ static void __attribute__((noinline, cold)) undo_entry(struct svm_vcpu *svm, uin
     if (svm->shadow)
         memcpy(svm->vmcb->bytes + VMCB_SAVE_START, svm->shadow->bytes + VMCB_SAVE_START,
                VMCB_SAVE_END - VMCB_SAVE_START);
+}
+
+/* Where VMRUN does not arm DR7. What a breakpoint of the guest reported to us (svm_stray_db) belongs
+ * to the #DB that ended its run. */
+static void arm(const struct svm_vcpu *svm)
+{
+    write_dr6(DR6_RESET);
+    write_dr7((uint32_t)svm->vmcb->guest_dr7); /* VMRUN judges the upper half, not we */
+}
+
+static void disarm(struct svm_vcpu *svm)
+{
+    enum { CODE_DB = 0x41 };
+    uint64_t stray = read_dr6() & DR6_BREAKPOINTS;
+
+    write_dr7(DR7_RESET);
+    if ((int32_t)svm->vmcb->exit_code == CODE_DB)
+        svm->vmcb->guest_dr6 |= stray;
 }
 
 static void load_regs(struct vcpu *vcpu)
@@ -95,12 +114,12 @@ static void enter(struct vcpu *vcpu)
     if (svm_quirk(SVM_QUIRK_cr2_not_loaded))
         write_cr2(vcpu->cr2);
     if (dr7_by_hand)
-        write_dr7((uint32_t)vmcb->guest_dr7); /* VMRUN judges the upper half, not we */
+        arm(svm);
 
-    svm_enter(&vcpu->regs, svm->vmcb_hpa, cpu->host_vmcb_hpa);
+    svm_enter(&vcpu->regs, svm->vmcb_hpa, cpu->host_vmcb_hpa, cpu->idts);
 
     if (dr7_by_hand)
-        write_dr7(DR7_RESET);
+        disarm(svm);
     vmcb->event_inject = 0;
     if (__builtin_expect(entry_refused(svm), 0)) {
         undo_entry(svm, injected);

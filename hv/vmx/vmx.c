@@ -384,7 +384,7 @@ static void vmx_run(struct vcpu *vcpu)
 
     if (__builtin_expect(vcpu->inject.valid || vmx->attention, 0))
         before_entry(vcpu);
-    if (__builtin_expect(vcpu->regs.rflags & RFLAGS_TF, 0))
+    if (__builtin_expect((vcpu->regs.rflags & RFLAGS_TF) && !vcpu->as_is, 0))
         tf_at_entry(vcpu);
     write_cr2(vcpu->cr2);
     do {

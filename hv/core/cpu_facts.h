@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What this CPU is, for the rules: capability MSRs, address widths, and which bits of CR4 and EFER it
+ * knows. The same facts go into crash records and into the self-test.
+ */
+#pragma once
+
+#include "protocol/snapshot.h"
+
+/* Adds them to the snapshot. Needs exit_cr_init() and exit_msr_init() done. */
+void cpu_facts(struct snapshot *s);
