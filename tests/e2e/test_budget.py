@@ -19,6 +19,7 @@ CONNECT_MAX, STEP_MAX, STEPS = 4000, 400, 50
 def cost(work: Path, platform: Platform, *commands: str) -> int:
     """Bytes on the line from GDB's first to its last, detach included; the guest then runs in a loop
     that prints nothing."""
+    work.mkdir(parents=True, exist_ok=True)
     with LineProxy(work / "line.txt") as line:
         vm = Machine(
             work, platform, tiny("spin_cli"), hv="wait", serial=f"tcp:{line.uart_port}", sync="slowdown"
