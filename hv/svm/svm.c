@@ -34,6 +34,7 @@ ENTRY_OFFSET(rsi, 48);
 ENTRY_OFFSET(rdi, 56);
 ENTRY_OFFSET(r8, 64);
 ENTRY_OFFSET(r15, 120);
+_Static_assert(offsetof(struct svm_idts, own) == 10, "svm_entry.S: OWN_IDT");
 
 struct svm_caps svm_caps;
 
@@ -110,13 +111,35 @@ static void save_host(uint64_t image_hpa)
     __asm__ volatile("vmsave %0" : : "a"(image_hpa) : "memory");
 }
 
+/* A copy of our IDT whose gates use no IST, and whose #DB goes to svm_entry.S. */
+static bool make_idts(struct svm_cpu *svm)
+{
+    enum { GATES = 256, GATE_BYTES = 16, IST_BYTE = 4 };
+    uint64_t entry = (uint64_t)svm_stray_db;
+    struct svm_idts *idts = pages_alloc(1);
+    uint8_t *copy = pages_alloc(1), *gate;
+
+    if (!idts || !copy)
+        return false;
+    idts->own = sidt();
+    idts->without_ist = (struct table_reg){.limit = GATES * GATE_BYTES - 1, .base = (uint64_t)copy};
+    memcpy(copy, (const void *)idts->own.base, GATES * GATE_BYTES);
+    for (unsigned i = 0; i < GATES; i++)
+        copy[i * GATE_BYTES + IST_BYTE] = 0;
+    gate = copy + X86_DB * GATE_BYTES; /* offset 15:0, 31:16, 63:32 */
+    memcpy(gate, &entry, 2);
+    memcpy(gate + 6, (uint8_t *)&entry + 2, 6);
+    svm->idts = idts;
+    return true;
+}
+
 static const char *cpu_init(struct cpu *cpu)
 {
     struct svm_cpu *svm = pages_alloc(1);
     void *save_area = pages_alloc(1), *image = pages_alloc(1);
     uint64_t vm_cr;
 
-    if (!svm || !save_area || !image)
+    if (!svm || !save_area || !image || (svm_quirk(SVM_QUIRK_stray_db) && !make_idts(svm)))
         return "no page left to turn SVM on: give the machine more memory";
     if (rdmsr_safe(MSR_vm_cr, &vm_cr) == 0 && (vm_cr & VM_CR_SVMDIS) &&
         wrmsr_safe(MSR_vm_cr, vm_cr & ~VM_CR_SVMDIS))

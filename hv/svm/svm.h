@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/backend.h"
+#include "cpu/x86.h"
 #include "svm/vmcb.h"
 
 enum svm_quirk_bit {
@@ -17,6 +18,7 @@ enum svm_quirk_bit {
     SVM_QUIRK_cr2_not_loaded = 1u << 5,
     SVM_QUIRK_dr6_not_saved = 1u << 6,
     SVM_QUIRK_late_lme = 1u << 7,
+    SVM_QUIRK_stray_db = 1u << 8,
 };
 
 /* CPUID Fn8000_000A, and quirks; read once by probe(), constant afterwards. */
@@ -32,9 +34,15 @@ static inline bool svm_quirk(uint32_t bit)
     return svm_caps.quirks & bit;
 }
 
+/* Operands of LIDT for svm_enter(): while the guest's TSS may be loaded, and afterwards. */
+struct svm_idts {
+    struct table_reg without_ist, own;
+} __attribute__((packed));
+
 struct svm_cpu { /* struct cpu.vendor */
     uint64_t
-        host_vmcb_hpa; /* VMSAVE image of our own FS, GS, TR, LDTR, SYSCALL and SYSENTER MSRs */
+        host_vmcb_hpa;     /* VMSAVE image of our own FS, GS, TR, LDTR, SYSCALL and SYSENTER MSRs */
+    struct svm_idts *idts; /* NULL: no stray #DB here */
 };
 
 struct svm_vcpu { /* struct vcpu.vendor */
@@ -80,8 +88,10 @@ static inline struct svm_vcpu *svm_edit(const struct vcpu *vcpu)
 
 /* svm_entry.S. Runs the guest until #VMEXIT. RAX, RSP, RIP, RFLAGS travel in the VMCB; the other
  * general registers in regs. Leaves our own FS, GS, TR, ... loaded, GIF set. */
-void svm_enter(struct guest_regs *regs, uint64_t vmcb_hpa, uint64_t host_vmcb_hpa);
-extern const char svm_vmrun[]; /* the VMRUN instruction */
+void svm_enter(struct guest_regs *regs, uint64_t vmcb_hpa, uint64_t host_vmcb_hpa,
+               const struct svm_idts *idts);
+extern const char svm_vmrun[];    /* the VMRUN instruction */
+extern const char svm_stray_db[]; /* #DB entry of the IDT without IST */
 
 /* svm_run.c */
 void svm_run(struct vcpu *vcpu);

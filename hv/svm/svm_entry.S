@@ -21,15 +21,21 @@
 #define R14 112
 #define R15 120
 
+#define OWN_IDT 10 /* in struct svm_idts; svm.c asserts it */
+
         .text
 
 /*
- * void svm_enter(struct guest_regs *regs [rdi], uint64_t vmcb_hpa [rsi], uint64_t host_hpa [rdx])
- * Stack while the guest runs, from RSP upwards: regs, host_hpa, r15..rbx, rbp, return address.
+ * void svm_enter(struct guest_regs *regs [rdi], uint64_t vmcb_hpa [rsi], uint64_t host_hpa [rdx],
+ *                const struct svm_idts *idts [rcx])
+ * Stack while the guest runs, from RSP upwards: regs, host_hpa, idts, r15..rbx, rbp, return address.
  *
  * GIF is clear from CLGI to STGI, outside the guest: an NMI that ended the guest's run stays pending
  * and is taken through our IDT right behind STGI, with our TSS loaded again. IF is 0 throughout; with
  * V_INTR_MASKING = 0 the guest's own IF decides about interrupts.
+ *
+ * idts is NULL on real CPUs. Emulators let a #DB of the guest hit us between VMRUN and VMLOAD, when
+ * an IST entry would be read from the guest's TSS: there the IDT in force has no IST.
  */
         .globl  svm_enter
         .type   svm_enter, @function
@@ -41,11 +47,15 @@ svm_enter:
         pushq   %r13
         pushq   %r14
         pushq   %r15
+        pushq   %rcx
         pushq   %rdx
         pushq   %rdi
         movq    %rsi, %rax
         clgi
-        vmload  %rax
+        testq   %rcx, %rcx
+        jz      1f
+        lidt    (%rcx)
+1:      vmload  %rax
         movq    RCX(%rdi), %rcx
         movq    RDX(%rdi), %rdx
         movq    RBX(%rdi), %rbx
@@ -68,7 +78,7 @@ svm_vmrun:
         vmsave  %rax
         movq    8(%rsp), %rax
         vmload  %rax
-        popq    %rax
+        popq    %rax                    /* regs */
         movq    %rcx, RCX(%rax)
         movq    %rdx, RDX(%rax)
         movq    %rbx, RBX(%rax)
@@ -83,8 +93,12 @@ svm_vmrun:
         movq    %r13, R13(%rax)
         movq    %r14, R14(%rax)
         movq    %r15, R15(%rax)
-        stgi
-        addq    $8, %rsp
+        popq    %rdx
+        popq    %rcx
+        testq   %rcx, %rcx
+        jz      1f
+        lidt    OWN_IDT(%rcx)
+1:      stgi
         popq    %r15
         popq    %r14
         popq    %r13
@@ -93,5 +107,18 @@ svm_vmrun:
         popq    %rbp
         retq
         .size   svm_enter, . - svm_enter
+
+/*
+ * #DB with the guest's TSS loaded: on the stack of svm_enter(), nothing but DR7 off; DR6 keeps the
+ * reason for svm_run.c.
+ */
+        .globl  svm_stray_db
+        .balign 16
+svm_stray_db:
+        pushq   %rax
+        movl    $0x400, %eax
+        movq    %rax, %dr7
+        popq    %rax
+        iretq
 
         .section .note.GNU-stack, "", @progbits
