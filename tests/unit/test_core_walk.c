@@ -3,12 +3,12 @@
  * Guest page walks over a fake physical memory: every paging mode, every page size, every way to
  * fail, rights of all levels combined, PDPTEs of the CPU against those in memory.
  */
+#include <cmocka.h>
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "core/walk.h"
 #include "cpu/x86.h"
@@ -49,7 +49,8 @@ static int setup(void **state)
 
 static struct walk_regs regs_of(enum guest_paging paging)
 {
-    struct walk_regs regs = {.cr0 = CR0_PE, .cr3 = TABLES_GPA, .maxphyaddr_bits = 40, .page_1g = true};
+    struct walk_regs regs = {
+        .cr0 = CR0_PE, .cr3 = TABLES_GPA, .maxphyaddr_bits = 40, .page_1g = true};
 
     if (paging != GUEST_PAGING_NONE)
         regs.cr0 |= CR0_PG;
