@@ -21,9 +21,11 @@ UNIT_SRCS_boot := hv/boot/mb1.c hv/boot/mb2.c hv/boot/parse.c hv/boot/relocate_f
 UNIT_TESTS += guest_image
 UNIT_SRCS_guest_image := hv/core/guest_image.c hv/lib/str.c
 UNIT_TESTS += svm_decode
+UNIT_TESTS += svm_state
 UNIT_SRCS_svm_decode := hv/svm/svm_event.c hv/svm/svm_exit.c hv/svm/svm_exit_insn.c \
 	hv/svm/svm_state.c hv/svm/vmcb_setup.c hv/core/insn.c hv/core/insn_class.c \
 	hv/core/insn_operand.c hv/core/vcpu.c
+UNIT_SRCS_svm_state := $(UNIT_SRCS_svm_decode)
 UNIT_TESTS += explain
 UNIT_TESTS += core_walk
 UNIT_SRCS_core_walk := hv/core/walk.c
@@ -35,3 +37,6 @@ UNIT_SRCS_console_wire := $(filter-out monitor/main.c,$(MONITOR_SRCS))
 UNIT_LIBS_console_wire := -lreadline -lcapstone -ldw -lelf -ljansson
 UNIT_TESTS += core_uart
 UNIT_SRCS_core_uart := hv/core/uart16550.c
+DBG_SRCS := $(filter-out hv/dbg/target_%,$(filter hv/dbg/%.c,$(HV_SRCS))) hv/lib/fmt.c hv/lib/str.c
+UNIT_TESTS += breaks
+UNIT_SRCS_breaks := $(DBG_SRCS)
