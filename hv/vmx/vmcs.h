@@ -120,7 +120,9 @@ VMCS_HANDLE_RO(NAT, uint64_t)
 #include "protocol/vmcs_fields.def"
 #undef VMCS_FIELD
 
-/* The value of a field, in the type of its width. Needs a current VMCS; panics if the field is absent. */
+/* clang-format off: it does not know _Generic */
+/* The value of a field, in the type of its width. Needs a current VMCS; panics if the field is
+ * absent. */
 #define vmread(field_)                                                                             \
     _Generic((field_),                                                                             \
         struct vmcs_RW_16: vmread_RW_16,                                                           \
@@ -138,3 +140,4 @@ VMCS_HANDLE_RO(NAT, uint64_t)
         struct vmcs_RW_32: vmwrite_RW_32,                                                          \
         struct vmcs_RW_64: vmwrite_RW_64,                                                          \
         struct vmcs_RW_NAT: vmwrite_RW_NAT)(field_, value_)
+/* clang-format on */

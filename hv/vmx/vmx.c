@@ -13,20 +13,22 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define CPUID_1_ECX_VMX        (1u << 5)
-#define CPUID_7_EBX_INVPCID    (1u << 10)
-#define CPUID_7_ECX_WAITPKG    (1u << 5)
-#define CPUID_D1_EAX_XSAVES    (1u << 3)
-#define CPUID_EXT1_EDX_RDTSCP  (1u << 27)
-#define VMX_MEMORY_TYPE_WB     6
-#define REASON_EXCEPTION_NMI   0
-#define REASON_CPUID           10 /* in vmx_entry.S too */
-#define REASON_TIMER           52
+#define CPUID_1_ECX_VMX       (1u << 5)
+#define CPUID_7_EBX_INVPCID   (1u << 10)
+#define CPUID_7_ECX_WAITPKG   (1u << 5)
+#define CPUID_D1_EAX_XSAVES   (1u << 3)
+#define CPUID_EXT1_EDX_RDTSCP (1u << 27)
+#define VMX_MEMORY_TYPE_WB    6
+#define REASON_EXCEPTION_NMI  0
+#define REASON_CPUID          10 /* in vmx_entry.S too */
+#define REASON_TIMER          52
 
 /* Offsets that vmx_entry.S uses. */
 _Static_assert(offsetof(struct guest_regs, rbp) == 40 && offsetof(struct guest_regs, rdi) == 56 &&
-                   offsetof(struct guest_regs, r8) == 64 && offsetof(struct guest_regs, r15) == 120 &&
-                   offsetof(struct guest_regs, rsp) == 32 && offsetof(struct guest_regs, rip) == 128 &&
+                   offsetof(struct guest_regs, r8) == 64 &&
+                   offsetof(struct guest_regs, r15) == 120 &&
+                   offsetof(struct guest_regs, rsp) == 32 &&
+                   offsetof(struct guest_regs, rip) == 128 &&
                    offsetof(struct guest_regs, rflags) == 136 && offsetof(struct vcpu, regs) == 0,
                "struct guest_regs in vmx_entry.S");
 _Static_assert(VMCS_host_rsp == 0x6c14 && VMCS_guest_rsp == 0x681c && VMCS_guest_rip == 0x681e &&
@@ -150,8 +152,8 @@ static const char *vmx_probe(struct hv_caps *caps)
     if (rdmsr_safe(MSR_FEATURE_CONTROL, &feature_control) < 0)
         return "IA32_FEATURE_CONTROL cannot be read, so VMX cannot be switched on";
     if ((feature_control & FEATURE_CONTROL_LOCK) && !(feature_control & FEATURE_CONTROL_VMXON))
-        return "the firmware has locked VMX off (IA32_FEATURE_CONTROL): switch virtualization on in "
-               "the firmware set-up and power-cycle the machine";
+        return "the firmware has locked VMX off (IA32_FEATURE_CONTROL): switch virtualization on "
+               "in the firmware set-up and power-cycle the machine";
     read_caps(&vmx_caps);
     missing = missing_feature(&vmx_caps);
     if (!missing)
@@ -179,8 +181,7 @@ static const char *vmx_cpu_init(struct cpu *cpu)
     vmx_cpu->vmxon_region = region;
     cpu->vendor = vmx_cpu;
     if (!(feature_control & FEATURE_CONTROL_LOCK))
-        wrmsr(MSR_FEATURE_CONTROL,
-              feature_control | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
+        wrmsr(MSR_FEATURE_CONTROL, feature_control | FEATURE_CONTROL_VMXON | FEATURE_CONTROL_LOCK);
     write_cr0((read_cr0() | vmx_caps.cr0_fixed0) & vmx_caps.cr0_fixed1);
     write_cr4((read_cr4() | vmx_caps.cr4_fixed0 | CR4_VMXE) & vmx_caps.cr4_fixed1);
     memcpy(region, &revision, sizeof(revision));
@@ -241,7 +242,8 @@ static void inject(struct vcpu *vcpu)
         vmwrite(vmcs_entry_instr_len, seeded(SEEDED_insnlen0) ? 0 : event->instr_len_bytes);
     vmwrite(vmcs_entry_intr_info, info);
     if (vmread(vmcs_guest_activity) == ACTIVITY_HLT)
-        vmwrite(vmcs_guest_activity, ACTIVITY_ACTIVE); /* every event ends HLT; few may enter there */
+        vmwrite(vmcs_guest_activity,
+                ACTIVITY_ACTIVE); /* every event ends HLT; few may enter there */
 }
 
 static void inject_pending(struct vcpu *vcpu)
@@ -345,8 +347,7 @@ bool vmx_fast_cpuid(struct vcpu *vcpu)
 {
     uint64_t rip, next_rip;
 
-    if (!exit_fast_possible(vcpu) || vmx_of(vcpu)->attention ||
-        vmread(vmcs_guest_interruptibility))
+    if (!exit_fast_possible(vcpu) || vmx_of(vcpu)->attention || vmread(vmcs_guest_interruptibility))
         return false;
     vcpu->regs.rflags = vmread(vmcs_guest_rflags);
     rip = vmread(vmcs_guest_rip);

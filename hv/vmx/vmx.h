@@ -45,11 +45,11 @@ struct vmx_vcpu { /* struct vcpu.vendor */
     uint32_t exit_controls; /* without "save VMX-preemption timer value" */
     uint32_t timer_ticks;   /* period of the preemption timer; 0: not armed */
     bool timer_saved;       /* exits keep what is left of the period */
-    uint16_t vpid;             /* 0: not used */
+    uint16_t vpid;          /* 0: not used */
     bool efer_in_area;
     bool launched;
-    bool step_tf; /* single step by RFLAGS.TF: set at entry, taken out again at exit */
-    bool own_tf;  /* the guest's own TF at that entry */
+    bool step_tf;   /* single step by RFLAGS.TF: set at entry, taken out again at exit */
+    bool own_tf;    /* the guest's own TF at that entry */
     bool attention; /* run() has something to do before entering: vmx_attention() */
     bool pending_nmi;
     bool pending_intr; /* waits for an open window */

@@ -78,8 +78,8 @@
 #define BASIC_TRUE_CONTROLS  (UINT64_C(1) << 55)
 #define BASIC_INS_OUTS_INFO  (UINT64_C(1) << 54)
 #define BASIC_MEMORY_TYPE(b) (((b) >> 50) & 15)
-#define BASIC_REVISION(b)    ((uint32_t)(b) & 0x7fffffff)
-#define MISC_TIMER_SHIFT(m)  ((m) & 31)
+#define BASIC_REVISION(b)    ((uint32_t)(b)&0x7fffffff)
+#define MISC_TIMER_SHIFT(m)  ((m)&31)
 #define MISC_ACTIVITY_HLT    (UINT64_C(1) << 6)
 
 #define FEATURE_CONTROL_LOCK  (UINT64_C(1) << 0)
@@ -97,41 +97,41 @@
 
 /* Interruption information; one layout for exit, IDT-vectoring and entry (SDM, "VM-Entry Controls
  * for Event Injection"). Bit 12 is the exit's "NMI unblocking due to IRET". */
-#define INTR_VECTOR(i)       ((uint8_t)((i) & 0xff))
-#define INTR_TYPE(i)         ((uint8_t)(((i) >> 8) & 7))
-#define INTR_HAS_ERROR       (1u << 11)
-#define INTR_NMI_UNBLOCKING  (1u << 12)
-#define INTR_VALID           (1u << 31)
+#define INTR_VECTOR(i)      ((uint8_t)((i)&0xff))
+#define INTR_TYPE(i)        ((uint8_t)(((i) >> 8) & 7))
+#define INTR_HAS_ERROR      (1u << 11)
+#define INTR_NMI_UNBLOCKING (1u << 12)
+#define INTR_VALID          (1u << 31)
 
 #define EXIT_REASON_BASIC(r)   ((uint16_t)(r))
 #define EXIT_REASON_ENTRY_FAIL (1u << 31)
 
 /* Capability and feature MSRs that the backend itself reads. */
-#define MSR_FEATURE_CONTROL   0x3au
-#define MSR_SYSENTER_CS       0x174u
-#define MSR_SYSENTER_ESP      0x175u
-#define MSR_SYSENTER_EIP      0x176u
-#define MSR_DEBUGCTL          0x1d9u
-#define MSR_PAT               0x277u
-#define MSR_VMX_BASIC         0x480u
-#define MSR_VMX_MISC          0x485u
-#define MSR_VMX_CR0_FIXED0    0x486u
-#define MSR_VMX_CR0_FIXED1    0x487u
-#define MSR_VMX_CR4_FIXED0    0x488u
-#define MSR_VMX_CR4_FIXED1    0x489u
-#define MSR_VMX_PROC2         0x48bu
-#define MSR_VMX_EPT_VPID_CAP  0x48cu
-#define MSR_VMX_TRUE_PIN      0x48du
-#define MSR_VMX_TRUE_PROC     0x48eu
-#define MSR_VMX_TRUE_EXIT     0x48fu
-#define MSR_VMX_TRUE_ENTRY    0x490u
-#define MSR_XSS               0xda0u
-#define MSR_EFER              0xc0000080u
-#define MSR_STAR              0xc0000081u
-#define MSR_LSTAR             0xc0000082u
-#define MSR_CSTAR             0xc0000083u
-#define MSR_FMASK             0xc0000084u
-#define MSR_FS_BASE           0xc0000100u
-#define MSR_GS_BASE           0xc0000101u
-#define MSR_KERNEL_GS_BASE    0xc0000102u
-#define MSR_TSC_AUX           0xc0000103u
+#define MSR_FEATURE_CONTROL  0x3au
+#define MSR_SYSENTER_CS      0x174u
+#define MSR_SYSENTER_ESP     0x175u
+#define MSR_SYSENTER_EIP     0x176u
+#define MSR_DEBUGCTL         0x1d9u
+#define MSR_PAT              0x277u
+#define MSR_VMX_BASIC        0x480u
+#define MSR_VMX_MISC         0x485u
+#define MSR_VMX_CR0_FIXED0   0x486u
+#define MSR_VMX_CR0_FIXED1   0x487u
+#define MSR_VMX_CR4_FIXED0   0x488u
+#define MSR_VMX_CR4_FIXED1   0x489u
+#define MSR_VMX_PROC2        0x48bu
+#define MSR_VMX_EPT_VPID_CAP 0x48cu
+#define MSR_VMX_TRUE_PIN     0x48du
+#define MSR_VMX_TRUE_PROC    0x48eu
+#define MSR_VMX_TRUE_EXIT    0x48fu
+#define MSR_VMX_TRUE_ENTRY   0x490u
+#define MSR_XSS              0xda0u
+#define MSR_EFER             0xc0000080u
+#define MSR_STAR             0xc0000081u
+#define MSR_LSTAR            0xc0000082u
+#define MSR_CSTAR            0xc0000083u
+#define MSR_FMASK            0xc0000084u
+#define MSR_FS_BASE          0xc0000100u
+#define MSR_GS_BASE          0xc0000101u
+#define MSR_KERNEL_GS_BASE   0xc0000102u
+#define MSR_TSC_AUX          0xc0000103u

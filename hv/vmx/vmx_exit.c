@@ -53,10 +53,10 @@ enum vmx_reason {
 #define INSTRUCTION_HIGH /* reason - 64 */                                                         \
     (BIT(REASON_XRSTORS - 64) | BIT(REASON_PCONFIG - 64) | BIT(REASON_UMWAIT - 64) |               \
      BIT(REASON_TPAUSE - 64) | BIT(REASON_LOADIWKEY - 64) | BIT(REASON_ENCLV - 64) |               \
-     BIT(REASON_ENQCMD_PASID - 64) | BIT(REASON_ENQCMDS_PASID - 64) |                              \
-     BIT(REASON_SEAMCALL - 64) | BIT(REASON_TDCALL - 64) | BIT(REASON_RDMSRLIST - 64) |            \
-     BIT(REASON_WRMSRLIST - 64) | BIT(REASON_URDMSR - 64) | BIT(REASON_UWRMSR - 64) |              \
-     BIT(REASON_RDMSR_IMM - 64) | BIT(REASON_WRMSRNS_IMM - 64))
+     BIT(REASON_ENQCMD_PASID - 64) | BIT(REASON_ENQCMDS_PASID - 64) | BIT(REASON_SEAMCALL - 64) |  \
+     BIT(REASON_TDCALL - 64) | BIT(REASON_RDMSRLIST - 64) | BIT(REASON_WRMSRLIST - 64) |           \
+     BIT(REASON_URDMSR - 64) | BIT(REASON_UWRMSR - 64) | BIT(REASON_RDMSR_IMM - 64) |              \
+     BIT(REASON_WRMSRNS_IMM - 64))
 #define BETWEEN_INSTRUCTIONS                                                                       \
     (BIT(REASON_EXTERNAL_INTERRUPT) | BIT(REASON_INIT_SIGNAL) | BIT(REASON_SIPI_SIGNAL) |          \
      BIT(REASON_IO_SMI) | BIT(REASON_OTHER_SMI) | BIT(REASON_INTERRUPT_WINDOW) |                   \

@@ -30,8 +30,14 @@ static void copy_host_state(const struct cpu *cpu)
         enum hv_seg seg;
         uint32_t rights;
     } flat[] = {
-        {HV_CS, 0xa09b}, {HV_SS, 0xc093}, {HV_DS, HV_SEG_UNUSABLE},   {HV_ES, HV_SEG_UNUSABLE},
-        {HV_TR, 0x8b},   {HV_FS, HV_SEG_UNUSABLE}, {HV_GS, HV_SEG_UNUSABLE}, {HV_LDTR, HV_SEG_UNUSABLE},
+        {HV_CS, 0xa09b},
+        {HV_SS, 0xc093},
+        {HV_DS, HV_SEG_UNUSABLE},
+        {HV_ES, HV_SEG_UNUSABLE},
+        {HV_TR, 0x8b},
+        {HV_FS, HV_SEG_UNUSABLE},
+        {HV_GS, HV_SEG_UNUSABLE},
+        {HV_LDTR, HV_SEG_UNUSABLE},
     };
     const uint32_t tss_limit = 0x67;
 

@@ -44,7 +44,8 @@ struct hv_segment vmx_get_segment(struct vcpu *vcpu, enum hv_seg seg)
 
 void vmx_set_segment(struct vcpu *vcpu, enum hv_seg seg, const struct hv_segment *value)
 {
-    const uint32_t wide_tss = 8; /* in the type: 11 is a busy 32- or 64-bit TSS, 3 a busy 16-bit one */
+    const uint32_t wide_tss =
+        8; /* in the type: 11 is a busy 32- or 64-bit TSS, 3 a busy 16-bit one */
     uint32_t rights = value->rights;
 
     (void)vcpu;

@@ -378,7 +378,7 @@ static void string_io_has_address_size_and_segment(void **state)
 
     (void)state;
     give(VMCS_guest_linear_addr, 0xffff888012345678);
-    give(VMCS_exit_instr_info, 2u << 7 | 4u << 15); /* 64-bit addresses, FS */
+    give(VMCS_exit_instr_info, 2u << 7 | 4u << 15);                    /* 64-bit addresses, FS */
     e = decode_instruction(30, 0x1f0u << 16 | 1 << 5 | 1 << 4 | 1, 3); /* REP OUTSW */
     assert_int_equal(e->kind, HV_EXIT_IO_OUT);
     assert_true(e->io.string && e->io.rep);
