@@ -163,7 +163,7 @@ const struct cmd_row cmd_info_rows[] = {
      cmd_registers, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_EXPR, NULL},
     {"info exit|info e", "", "the last exit: kind, raw reason and information, what it was about",
      NULL, cmd_exit, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
-    {"info cpus|info threads", "", "all vCPUs", NULL, cmd_cpus, CMD_LINE, CMD_COMPLETE_NONE, NULL},
+    {"info cpus|info threads", "", "every vCPU: where it stands, in which mode", NULL, cmd_cpus, CMD_LINE, CMD_COMPLETE_NONE, NULL},
     {"info cr", "", "CR0, CR4 and EFER with all their faces: written, read back, real", NULL, cmd_cr,
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"info msr", "[MSR...]", "MSRs by name or index: what the guest reads, what the hardware holds",

@@ -179,7 +179,7 @@ static void machine_ended(struct console *console)
     console->end_seen = true;
     console->end = machine->end;
     if (console->session) {
-        session_input(console->session); /* its last words may still be in the socket */
+        session_last_words(console->session);
         session_lose(console->session, machine->why);
     }
     say_end(console, machine->why);

@@ -33,7 +33,7 @@ struct console {
     struct report *report;
 
     int signal_fd;
-    bool interactive, ask_quit;
+    bool interactive;
     bool interrupted;       /* ^C since the last command began */
     bool quitting, timed_out, script_active;
     uint64_t deadline_ms;   /* 0: none */

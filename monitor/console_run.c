@@ -15,8 +15,8 @@
 #include "monitor/target.h"
 #include "monitor/view.h"
 
-#define PROMPT         "(trapline) "
-#define PROMPT_RUNNING "(running) "
+#define PROMPT         "(tl) "
+#define PROMPT_RUNNING "(tl running) "
 
 /* readline's callbacks carry no context: there is one console a process. */
 static struct console *the_console;
@@ -160,16 +160,6 @@ static enum cmd_result run_script(struct console *console)
 
 /* ---- the prompt ---- */
 
-static void quit_or_ask(struct console *console)
-{
-    if (console->machine_started && !console->end_seen && !console->ask_quit) {
-        out_printf("The machine still runs; `quit` (or ^D once more) switches it off.\n");
-        console->ask_quit = true;
-        return;
-    }
-    console->quitting = true;
-}
-
 static void on_line(char *text)
 {
     struct console *console = the_console;
@@ -178,10 +168,9 @@ static void on_line(char *text)
 
     if (!text) {
         out_printf("\n");
-        quit_or_ask(console);
+        console->quitting = true;
         return;
     }
-    console->ask_quit = false;
     line += strspn(line, " \t");
     if (*line) {
         free(last);

@@ -78,11 +78,15 @@ static bool append(struct ring_rows *rows, const struct ring_row *row)
     return true;
 }
 
+#define ROWS_MAX  70000u /* more than the largest ring */
+#define SKIPS_MAX 1000u
+
 /* The last `want` records (UINT64_MAX: all). */
 static bool fetch(struct console *console, uint64_t want, struct ring_rows *rows)
 {
     const char *reply = target_ask(console->target, "qtl.ring:,1"), *record;
     uint64_t first, last, from, next;
+    unsigned skips = 0;
 
     if (!reply || !target_key_number(reply, "first", &first) ||
         !target_key_number(reply, "last", &last)) {
@@ -90,7 +94,7 @@ static bool fetch(struct console *console, uint64_t want, struct ring_rows *rows
         return false;
     }
     from = want > last || last - want + 1 < first ? first : last - want + 1;
-    while (from <= last && !console->interrupted) {
+    while (from <= last && rows->count < ROWS_MAX && !console->interrupted) {
         uint64_t before = from;
 
         reply = target_ask(console->target, "qtl.ring:%" PRIx64 ",%" PRIx64, from, last - from + 1);
@@ -103,13 +107,13 @@ static bool fetch(struct console *console, uint64_t want, struct ring_rows *rows
         for (record = strchr(reply, '|'); record; record = strchr(record, '|')) {
             struct ring_row row;
 
-            if (row_of_hex(++record, &row)) {
+            if (row_of_hex(++record, &row) && row.number >= from && row.number <= last) {
                 append(rows, &row);
                 from = row.number + 1;
             }
         }
         if (from == before) { /* overwritten meanwhile, or nothing more */
-            if (next <= from)
+            if (next <= from || ++skips > SKIPS_MAX)
                 break;
             from = next;
         }

@@ -41,7 +41,7 @@ void session_free(struct session *session)
         return;
     if (session->carrier)
         session->carrier->close(session);
-    transport_close(session->transport);
+    transport_close(session->transport); /* NULL is fine */
     free(session);
 }
 
@@ -203,11 +203,17 @@ void session_input(struct session *session)
             session->carrier->input(session, bytes, (size_t)got);
         else
             session_text(session, bytes, (size_t)got);
-        if ((size_t)got < sizeof(bytes))
+        if ((size_t)got < sizeof(bytes) && !session->machine_gone)
             break;
     }
     if (got < 0)
         session_lose(session, transport_why(session->transport));
+}
+
+void session_last_words(struct session *session)
+{
+    session->machine_gone = true;
+    session_input(session);
 }
 
 int session_tick(struct session *session)

@@ -70,6 +70,8 @@ int session_fd(const struct session *session);
 bool session_wants_write(const struct session *session);
 void session_input(struct session *session);
 void session_output(struct session *session);
+/* The machine has ended: reads all that it left in the line. */
+void session_last_words(struct session *session);
 int session_tick(struct session *session);
 
 /*

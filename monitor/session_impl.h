@@ -35,7 +35,7 @@ struct session {
     void *carrier_state;
     enum session_state state;
     char why[256];
-    bool spoke, handshake;
+    bool spoke, handshake, machine_gone;
     FILE *raw_log, *timed_log, *packet_log, *record;
     bool timed_at_start; /* the timed log stands at the start of a line */
     struct session_counts counts;

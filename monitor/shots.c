@@ -65,7 +65,7 @@ static void add_registers(struct console *console, struct shot *shot)
 
 static bool add_fields(struct console *console, struct shot *shot)
 {
-    uint64_t from = 0, value;
+    uint64_t from = 0, next, value;
     unsigned at;
 
     for (;;) {
@@ -82,8 +82,9 @@ static bool add_fields(struct console *console, struct shot *shot)
             if (field)
                 add(shot, shot->vendor == TL_VMX ? "vmcs." : "vmcb.", field->name, value);
         }
-        if (!target_key_number(reply, "next", &from))
+        if (!target_key_number(reply, "next", &next) || next <= from)
             return true;
+        from = next;
     }
 }
 

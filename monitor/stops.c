@@ -192,7 +192,7 @@ void stops_refresh(struct console *console)
     for (;;) {
         const char *list = target_ask(console->target, from ? "qtl.events:%" PRIx64 : "qtl.events", from);
         const char *record;
-        uint64_t id, hits, ignore;
+        uint64_t id, hits, ignore, next;
 
         for (record = list ? strchr(list, '|') : NULL; record; record = strchr(record, '|')) {
             struct stop_point *point;
@@ -208,8 +208,9 @@ void stops_refresh(struct console *console)
             if (target_key_number(record, "ignore", &ignore))
                 point->ignore = ignore;
         }
-        if (!list || !target_key_number(list, "next", &from) || from == 0)
+        if (!list || !target_key_number(list, "next", &next) || next <= from)
             return;
+        from = next;
     }
 }
 

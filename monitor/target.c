@@ -12,6 +12,7 @@
 #include "monitor/target_impl.h"
 
 #define READ_CHUNK_BYTES 1024
+#define OBJECT_MAX_BYTES (4u << 20) /* no text of the hypervisor is that long */
 
 struct target *target_new(struct console *console)
 {
@@ -174,7 +175,7 @@ char *target_object(struct target *target, const char *object, const char *annex
         memcpy(text + len_bytes, reply + 1, got);
         len_bytes += got;
         text[len_bytes] = '\0';
-        if (reply[0] == 'l' || got == 0)
+        if (reply[0] == 'l' || got == 0 || len_bytes > OBJECT_MAX_BYTES)
             return text;
     }
 }

@@ -219,6 +219,8 @@ bool view_table(struct console *console, bool idt, unsigned count)
     uint64_t base, limit, efer = 0;
     struct target *target = console->target;
     unsigned size, all, shown = 0;
+    uint8_t *bytes;
+    size_t got;
 
     if (!target_reg(target, idt ? TL_REG_idtr_base : TL_REG_gdtr_base, &base) ||
         !target_reg(target, idt ? TL_REG_idtr_limit : TL_REG_gdtr_limit, &limit))
@@ -232,14 +234,12 @@ bool view_table(struct console *console, bool idt, unsigned count)
                limit, all);
     if (count == 0 || count > all)
         count = all > 8192 ? 8192 : all;
-    for (unsigned i = 0; i < count && !console->interrupted; i++) {
-        uint8_t entry[16];
+    bytes = malloc((size_t)count * size + 1);
+    got = bytes ? target_read(target, base, bytes, (size_t)count * size) : 0;
+    for (unsigned i = 0; i < count && (i + 1) * (size_t)size <= got; i++) {
+        const uint8_t *entry = bytes + (size_t)i * size;
         bool empty = true;
 
-        if (target_read(target, base + (uint64_t)i * size, entry, size) < size) {
-            out_error("entry %u: %s", i, target_error(target));
-            return false;
-        }
         for (unsigned b = 0; b < size; b++)
             empty = empty && entry[b] == 0;
         if (empty)
@@ -252,6 +252,10 @@ bool view_table(struct console *console, bool idt, unsigned count)
         else
             idt_gate(console, i, entry, size == 16);
     }
+    count = (unsigned)(got / size);
+    free(bytes);
+    if (count == 0 && all > 0)
+        return fail(console);
     if (shown < count)
         out_printf("  (%u all-zero entries not shown)\n", count - shown);
     return true;

@@ -11,6 +11,8 @@
 #include "monitor/view.h"
 #include "protocol/tables.h"
 
+#define CPUS_MAX 256
+
 static bool fail(struct console *console)
 {
     out_error("%s", target_error(console->target));
@@ -263,7 +265,7 @@ static void field_line(struct console *console, enum tl_vendor vendor, uint32_t 
 bool view_fields(struct console *console, const char *pattern)
 {
     enum tl_vendor vendor = target_vendor(console->target);
-    uint64_t from = 0;
+    uint64_t from = 0, next;
     unsigned shown = 0;
 
     for (;;) {
@@ -285,10 +287,11 @@ bool view_fields(struct console *console, const char *pattern)
             field_line(console, vendor, at, value);
             shown++;
         }
-        if (!target_key_number(text, "next", &from) || console->interrupted) {
+        if (!target_key_number(text, "next", &next) || next <= from || console->interrupted) {
             free(text);
             break;
         }
+        from = next;
         free(text);
     }
     if (shown == 0) {
@@ -347,6 +350,8 @@ bool view_cpus(struct console *console)
     if (!hello)
         return fail(console);
     cpus = number(hello, "cpus");
+    if (cpus > CPUS_MAX)
+        cpus = CPUS_MAX;
     state = target_ask(console->target, "qtl.state");
     if (!state)
         return fail(console);

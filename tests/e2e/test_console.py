@@ -14,7 +14,7 @@ import pytest
 from console import marked_env, trapline, wait_gone
 from machine import TOP, TRAPLINE, Platform, tiny
 
-PROMPT = r"\(trapline\) "
+PROMPT = r"\(tl\) "
 
 
 def test_paging_of_linux(platform: Platform, work: Path) -> None:
