@@ -6,26 +6,36 @@
 #include "core/line.h"
 
 #include "core/uart16550.h"
+#include "cpu/cpu.h"
 #include "cpu/x86.h"
 #include "dev/uart.h"
 
 #define UART_LSR       5
 #define LSR_DATA_READY 0x01
 
-/* Bytes were taken outside an NMI exit: their NMI may still come. */
-static bool nmi_owed;
-static bool ready_at_poll;
+/*
+ * Bytes that come while others are read raise NMIs of their own, which exit when nothing is left to
+ * read. So an NMI this soon after any byte is the line's: a guest that loses one of its rare NMIs
+ * then is better off than one that gets an NMI nobody sent.
+ */
+#define NMI_TAIL_MS 200u
+
+static uint64_t last_active_tsc; /* 0: never */
 
 static bool data_ready(void)
 {
     return hv_uart.present && in8(hv_uart.base + UART_LSR) & LSR_DATA_READY;
 }
 
+void line_active(void)
+{
+    last_active_tsc = rdtsc();
+}
+
 bool line_poll(struct vcpu *vcpu)
 {
-    ready_at_poll = data_ready();
-    if (ready_at_poll && vcpu->exit.kind != HV_EXIT_NMI)
-        nmi_owed = true;
+    if (data_ready())
+        line_active();
     if (hv_debug.poll)
         return hv_debug.poll(vcpu);
     for (int byte = uart_read(&hv_uart); byte >= 0; byte = uart_read(&hv_uart)) {
@@ -38,9 +48,8 @@ bool line_poll(struct vcpu *vcpu)
 
 bool line_caused_nmi(void)
 {
-    bool ours = ready_at_poll || nmi_owed || uart16550_drives_line();
-
-    if (!ready_at_poll)
-        nmi_owed = false;
-    return ours || !hv_uart.present;
+    if (!hv_uart.present)
+        return false;
+    return uart16550_drives_line() ||
+           (last_active_tsc && rdtsc() - last_active_tsc < NMI_TAIL_MS * tsc_khz);
 }

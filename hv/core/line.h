@@ -10,5 +10,8 @@
 /* Drains the receiver; true when somebody asked for a stop. */
 bool line_poll(struct vcpu *vcpu);
 
-/* Has the line had bytes since the last call, so that an NMI just seen was its own? */
+/* Was an NMI just seen the line's own? Yes when it is held high, or had bytes a moment ago. */
 bool line_caused_nmi(void);
+
+/* The line was used just now: after a stop, and when the real line is moved for the guest. */
+void line_active(void);

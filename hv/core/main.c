@@ -179,6 +179,7 @@ static void stop(struct vcpu *vcpu, enum hv_stop_why why)
     do
         hv_debug.stopped(vcpu, vcpu->dead ? HV_STOP_DEAD : why);
     while (vcpu->dead); /* attachable for ever; only the debugger revives it */
+    line_active();
     if (vcpu->pass_once.valid && vcpu->pass_once.rip != vcpu->regs.rip)
         vcpu->pass_once.valid = false;
 }

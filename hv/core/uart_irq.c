@@ -10,6 +10,7 @@
 #include "core/uart_irq.h"
 
 #include "core/apic.h"
+#include "core/line.h"
 #include "core/uart16550.h"
 #include "cpu/x86.h"
 #include "dev/uart.h"
@@ -39,6 +40,7 @@ static void hold_line(bool high)
     if (high == line_held)
         return;
     line_held = high;
+    line_active();
     out8(hv_uart.base + UART_IER, high ? IER_RX | IER_THRE : IER_RX);
 }
 
