@@ -40,3 +40,5 @@ UNIT_SRCS_core_uart := hv/core/uart16550.c
 DBG_SRCS := $(filter-out hv/dbg/target_%,$(filter hv/dbg/%.c,$(HV_SRCS))) hv/lib/fmt.c hv/lib/str.c
 UNIT_TESTS += breaks
 UNIT_SRCS_breaks := $(DBG_SRCS)
+UNIT_TESTS += events
+UNIT_SRCS_events := $(DBG_SRCS)
