@@ -120,7 +120,8 @@ VMCS_HANDLE_RO(NAT, uint64_t)
 #include "protocol/vmcs_fields.def"
 #undef VMCS_FIELD
 
-/* clang-format off: it does not know _Generic */
+/* It does not know _Generic: */
+/* clang-format off */
 /* The value of a field, in the type of its width. Needs a current VMCS; panics if the field is
  * absent. */
 #define vmread(field_)                                                                             \
