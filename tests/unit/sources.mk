@@ -42,3 +42,5 @@ UNIT_TESTS += breaks
 UNIT_SRCS_breaks := $(DBG_SRCS)
 UNIT_TESTS += events
 UNIT_SRCS_events := $(DBG_SRCS)
+UNIT_TESTS += core_cr
+UNIT_SRCS_core_cr := hv/core/exit_cr.c hv/core/walk.c hv/core/insn_operand.c
