@@ -31,6 +31,7 @@ class Attached:
         self.vm.start()
         self.listener.settimeout(self.vm.limit)
         self.line = self.listener.accept()[0]
+        self.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         seen = b""
         self.line.settimeout(self.vm.limit)
         while not re.search(rb"tl: .*(wait|stopped)", seen):
