@@ -50,6 +50,7 @@ struct svm_vcpu { /* struct vcpu.vendor */
     uint64_t vmcb_hpa;
     union vmcb
         *shadow;    /* save area before the entry, where a failed VMRUN destroys it; else NULL */
+    bool refused;   /* the last VMRUN did not enter the guest */
     bool edited;    /* we wrote the VMCB since the last exit: only then can VMRUN refuse it */
     uint8_t *iopm;  /* three pages */
     uint8_t *msrpm; /* two pages */
@@ -107,6 +108,8 @@ void svm_decode_dr(struct vcpu *vcpu, uint8_t index, bool write);
 void svm_decode_io(struct vcpu *vcpu);
 void svm_decode_invlpg(struct vcpu *vcpu);
 bool svm_decode_int_n(struct vcpu *vcpu);
+/* VMEXIT_INVALID in the middle of the guest: true when it was a MOV CR3 that deserves #GP (injected). */
+bool svm_mend_bad_cr3(struct vcpu *vcpu);
 /* The instruction was performed by the backend: on to the next one, or HV_EXIT_MTF while stepping. */
 bool svm_performed(struct vcpu *vcpu);
 

@@ -195,8 +195,10 @@ static bool decode_by_code(struct vcpu *vcpu, int32_t code)
         decode_nested(e);
         break;
     default:
-        if (e->kind == HV_EXIT_ENTRY_FAILURE)
+        if (e->kind == HV_EXIT_ENTRY_FAILURE) {
             decode_entry_failure(e);
+            return svm_of(vcpu)->refused || !svm_mend_bad_cr3(vcpu);
+        }
         break;
     }
     return true;

@@ -183,6 +183,18 @@ bool svm_decode_cr(struct vcpu *vcpu, uint8_t index, bool write)
     return true;
 }
 
+/* QEMU leaves a guest that writes reserved bits into CR3 with VMEXIT_INVALID instead of #GP. */
+bool svm_mend_bad_cr3(struct vcpu *vcpu)
+{
+    struct insn insn = vcpu_decode(vcpu);
+
+    if (!svm_of(vcpu)->shadow || insn.status != INSN_OK || insn.class != INSN_MOV_CR ||
+        !insn.store || insn.reg != 3)
+        return false;
+    vcpu_inject_gp(vcpu);
+    return true;
+}
+
 void svm_decode_dr(struct vcpu *vcpu, uint8_t index, bool write)
 {
     struct hv_exit *e = &vcpu->exit;

@@ -121,7 +121,8 @@ static void enter(struct vcpu *vcpu)
     if (dr7_by_hand)
         disarm(svm);
     vmcb->event_inject = 0;
-    if (__builtin_expect(entry_refused(svm), 0)) {
+    svm->refused = entry_refused(svm);
+    if (__builtin_expect(svm->refused, 0)) {
         undo_entry(svm, injected);
     } else {
         svm->edited = false;

@@ -60,6 +60,25 @@ static void test_invalid_is_compared_as_32_bits(void **state)
     assert_int_equal(vcpu.exit.kind, HV_EXIT_ENTRY_FAILURE);
 }
 
+/* QEMU: a bad MOV CR3 inside the guest looks like a failed entry; the guest deserves #GP. */
+static void test_bad_cr3_is_a_gp(void **state)
+{
+    static union vmcb shadow;
+
+    (void)state;
+    long_mode();
+    CODE(0x0f, 0x22, 0xd8);                          /* mov cr3, rax */
+    assert_true(decode(UINT64_C(0xffffffff), 0, 0)); /* not where CPUs never do that */
+    svm.shadow = &shadow;
+    assert_false(decode(UINT64_C(0xffffffff), 0, 0));
+    assert_true(vcpu.inject.valid);
+    assert_int_equal(vcpu.inject.vector, X86_GP);
+    assert_true(vcpu.regs.rip == 0x1000);
+    svm.refused = true; /* a VMRUN that never entered */
+    assert_true(decode(UINT64_C(0xffffffff), 0, 0));
+    assert_int_equal(vcpu.exit.kind, HV_EXIT_ENTRY_FAILURE);
+}
+
 static void test_cr_write_by_decoder(void **state)
 {
     (void)state;
@@ -348,6 +367,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_every_code_has_its_kind),
         CASE(test_invalid_is_compared_as_32_bits),
+        CASE(test_bad_cr3_is_a_gp),
         CASE(test_cr_write_by_decoder),
         CASE(test_cr_write_by_assists),
         CASE(test_cr0_writes_that_change_nothing_are_quiet),
