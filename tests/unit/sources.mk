@@ -44,3 +44,5 @@ UNIT_TESTS += events
 UNIT_SRCS_events := $(DBG_SRCS)
 UNIT_TESTS += core_cr
 UNIT_SRCS_core_cr := hv/core/exit_cr.c hv/core/walk.c hv/core/insn_operand.c
+UNIT_TESTS += stub
+UNIT_SRCS_stub := $(DBG_SRCS)

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Line and stub against a fake machine, byte for byte: what a client of the UART sends and gets.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "dbg/client.h"
+#include "fake_target.h"
+
+static struct fake f;
+static struct client client;
+static uint8_t in[8192], out[65536];
+static size_t in_at, in_end, out_len;
+static char guest_typed[256];
+
+static void io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
+{
+    (void)ctx;
+    assert_true(out_len + len_bytes < sizeof(out));
+    memcpy(out + out_len, bytes, len_bytes);
+    out_len += len_bytes;
+    out[out_len] = 0;
+}
+
+static int io_read(void *ctx)
+{
+    (void)ctx;
+    return in_at < in_end ? in[in_at++] : -1;
+}
+
+static uint64_t io_clock(void *ctx)
+{
+    (void)ctx;
+    return f.now_us;
+}
+
+static void typed(const uint8_t *bytes, size_t len_bytes)
+{
+    strncat(guest_typed, (const char *)bytes, len_bytes);
+}
+
+static int setup(void **state)
+{
+    const struct line_io io = {NULL, io_write, io_read, io_clock};
+
+    (void)state;
+    fake_init(&f);
+    in_at = in_end = out_len = 0;
+    guest_typed[0] = 0;
+    client_guest_input = typed;
+    client_init(&client, &f.target, &io);
+    return 0;
+}
+
+static void feed(const char *bytes, size_t len_bytes)
+{
+    memcpy(in, bytes, len_bytes);
+    in_at = 0;
+    in_end = len_bytes;
+    out_len = 0;
+    out[0] = 0;
+}
+
+#define FEED(text_) feed(text_, sizeof(text_) - 1)
+
+/* "$payload#xx" behind what is there. */
+static void feed_packet(const char *payload)
+{
+    char frame[4200];
+    uint8_t sum = 0;
+
+    for (const char *c = payload; *c; c++)
+        sum += (uint8_t)*c;
+    feed(frame, (size_t)snprintf(frame, sizeof(frame), "$%s#%02x", payload, sum));
+}
+
+static void idle_gives_up(void *ctx)
+{
+    (void)ctx;
+    client.stub.stopped = false; /* the test has fed all it wanted */
+}
+
+/* Stopped machine: feeds one packet and returns what came back. */
+static const char *ask(const char *payload)
+{
+    feed_packet(payload);
+    client.stub.stopped = true;
+    while (line_pump(&client.line, 1))
+        ;
+    return (const char *)out;
+}
+
+/* A GDB that has attached to a stopped machine. */
+static void attach(void)
+{
+    feed_packet("qSupported:swbreak+;hwbreak+;error-message+");
+    client.line.running = false;
+    client.stub.stopped = true;
+    line_pump(&client.line, 1000);
+    assert_non_null(strstr((char *)out, "PacketSize=1000"));
+}
+
+static void text_passes_to_the_guest(void **state)
+{
+    (void)state;
+    FEED("ls -l\r\x03 $HOME/x");
+    assert_false(client_poll(&client));
+    f.now_us += 200000;
+    client_poll(&client);
+    assert_string_equal(guest_typed, "ls -l\r\x03 $HOME/x"); /* 0x03 is the guest's ^C */
+    assert_int_equal(out_len, 0);
+    assert_int_equal(client.line.mode, LINE_TEXT);
+}
+
+static void bad_checksum_is_text(void **state)
+{
+    (void)state;
+    FEED("$g#00");
+    client_poll(&client);
+    assert_string_equal(guest_typed, "$g#00");
+    assert_int_equal(out_len, 0);
+}
+
+static void greeting_begins_a_session(void **state)
+{
+    (void)state;
+    FEED("+");
+    client_poll(&client);
+    feed_packet("qSupported:swbreak+");
+    assert_false(client_poll(&client)); /* needs no stop */
+    assert_int_equal(out[0], '+');
+    assert_string_equal(guest_typed, "");
+    assert_true(client_attached(&client));
+    feed_packet("qSupported:swbreak+"); /* again at once: GDB took log text for a complaint */
+    client_poll(&client);
+    assert_string_equal((char *)out, "+");
+    feed_packet("?");
+    assert_true(client_poll(&client)); /* stops the running guest */
+    assert_string_equal((char *)out, "+");
+    out_len = 0;
+    client_serve(&client, 0, RUN_WHY_BREAK_IN, idle_gives_up, NULL);
+    assert_memory_equal(out, "$T02", 4);
+}
+
+static void registers(void **state)
+{
+    (void)state;
+    attach();
+    f.reg[TL_REG_rax] = 0x1122334455667788;
+    assert_memory_equal(ask("g"), "+$8877665544332211", 18);
+    assert_string_equal(ask("p10"), "+$0010*)#14");
+}
+
+static void register_writes(void **state)
+{
+    (void)state;
+    attach();
+    assert_string_equal(ask("P0=0100000000000000"), "+$OK#9a");
+    assert_int_equal(f.reg[TL_REG_rax], 1);
+    assert_non_null(strstr(ask("P41=0100000000000000"), "$E."));
+    assert_non_null(strstr(ask("pfff"), "$E.no-register"));
+    assert_non_null(strstr(ask("P0=01"), "$E.syntax"));
+}
+
+static void memory_ends_where_it_ends(void **state)
+{
+    (void)state;
+    attach();
+    f.mem[0xfffe] = 0xab;
+    f.mem[0xffff] = 0xcd;
+    assert_string_equal(ask("mfffe,8"), "+$abcd#8a");
+    assert_string_equal(ask("m10000,8"), "+$E0e#da");
+    assert_string_equal(ask("M100,2:1234"), "+$OK#9a");
+    assert_int_equal(f.mem[0x100], 0x12);
+    assert_string_equal(ask("M100,3:1234"), "+$E.syntax: the arguments do not have this packet's "
+                                            "form#b1");
+}
+
+static void unknown_is_empty(void **state)
+{
+    (void)state;
+    attach();
+    assert_string_equal(ask("vFlashErase:0,1"), "+$#00");
+    assert_string_equal(ask("vMustReplyEmpty"), "+$#00");
+    assert_string_equal(ask("QStartNoAckMode"), "+$#00"); /* never on a bare line */
+    assert_string_equal(ask("qtl.nonsense"), "+$#00");
+    assert_string_equal(ask("qAttached"), "+$1#31");
+}
+
+static void nak_resends_and_noise_is_skipped(void **state)
+{
+    (void)state;
+    attach();
+    ask("qAttached");
+    FEED("-");
+    line_pump(&client.line, 10);
+    assert_string_equal((char *)out, "$1#31");
+    FEED("xyz$qAttached#8f");
+    line_pump(&client.line, 100);
+    assert_string_equal((char *)out, "+$1#31");
+    FEED("$qAttached#8e");
+    line_pump(&client.line, 100);
+    assert_string_equal((char *)out, "-");
+}
+
+static void too_long_is_answered(void **state)
+{
+    char *big = calloc(1, 6000);
+
+    (void)state;
+    attach();
+    memset(big, 'a', 5000);
+    in_at = in_end = 0;
+    {
+        uint8_t sum = 0;
+        int n;
+
+        for (unsigned i = 0; i < 5000; i++)
+            sum += 'a';
+        n = snprintf((char *)in, sizeof(in), "$%s#%02x", big, sum);
+        in_end = (size_t)n;
+        out_len = 0;
+    }
+    line_pump(&client.line, 8000);
+    assert_memory_equal(out, "+$E.too-long", 12);
+    assert_string_equal(ask("qAttached"), "+$1#31");
+    free(big);
+}
+
+static void break_in_while_stopped_is_silent(void **state)
+{
+    (void)state;
+    attach();
+    FEED("\x03");
+    line_pump(&client.line, 10);
+    assert_int_equal(out_len, 0);
+}
+
+static void repeated_resume_is_not_executed(void **state)
+{
+    (void)state;
+    attach();
+    f.mem[0x1000] = 0xfb; /* STI: the step needs no guest */
+    f.mem[0x1001] = 0xfb;
+    f.mem[0x1002] = 0xfb;
+    assert_memory_equal(ask("vCont;s:1"), "+$T05", 5);
+    assert_int_equal(f.reg[TL_REG_rip], 0x1001);
+    f.now_us += 2000000; /* GDB's remotetimeout: the + was lost */
+    assert_memory_equal(ask("vCont;s:1"), "+$T05", 5);
+    assert_int_equal(f.reg[TL_REG_rip], 0x1001);
+    ask("g");
+    f.now_us += 2000000; /* another packet between: a person's second step */
+    ask("vCont;s:1");
+    assert_int_equal(f.reg[TL_REG_rip], 0x1002);
+    ask("vCont;s:1"); /* at once: stepi 2 */
+    assert_int_equal(f.reg[TL_REG_rip], 0x1003);
+}
+
+static void log_waits_while_stopped(void **state)
+{
+    (void)state;
+    attach();
+    out_len = 0;
+    line_text(&client.line, LINE_LOG, "hello\n", 6);
+    assert_int_equal(out_len, 0);
+    line_set_running(&client.line, true);
+    assert_string_equal((char *)out, "$O68656c6c6f0a#87");
+    out_len = 0;
+    line_text(&client.line, LINE_CONSOLE, "a", 1);
+    f.now_us += 100000;
+    line_text(&client.line, LINE_CONSOLE, "b\n", 2);
+    assert_non_null(strstr((char *)out, "$O"));
+}
+
+static void detach_lets_go(void **state)
+{
+    (void)state;
+    attach();
+    ask("Z0,2000,1");
+    assert_int_equal(client.stub.breaks.count, 1);
+    assert_string_equal(ask("D"), "+$OK#9a");
+    assert_int_equal(client.stub.breaks.count, 0);
+    assert_false(client.stub.stopped);
+    assert_false(client_attached(&client));
+    attach(); /* the next one finds a clean start */
+}
+
+static void kill_never_resets(void **state)
+{
+    (void)state;
+    attach();
+    assert_string_equal(ask("k"), "+");
+    assert_int_equal(f.reboots, 0);
+    assert_false(client_attached(&client));
+}
+
+static void dead_guest_does_not_resume(void **state)
+{
+    (void)state;
+    attach();
+    client.stub.dead = true;
+    assert_non_null(strstr(ask("vCont;c"), "$E.dead"));
+    ask("P10=0020000000000000");
+    ask("vCont;c");
+    assert_int_equal(f.revived, 1);
+}
+
+static void breakpoint_packets(void **state)
+{
+    (void)state;
+    attach();
+    assert_string_equal(ask("Z0,1000,1;X3,220127"), "+$OK#9a");
+    assert_string_equal(ask("z0,1000,1"), "+$OK#9a");
+    assert_non_null(strstr(ask("Z0,1000,1;X2,ff27"), "$E.bad-code"));
+    assert_non_null(strstr(ask("Z0,1000,1;Y"), "$E.syntax")); /* never OK for what we cannot do */
+    assert_non_null(strstr(ask("Z2,1001,4"), "$E.bad-value"));
+    assert_string_equal(ask("Z7,0,0"), "+$#00");
+    assert_int_equal(client.stub.breaks.count, 0);
+}
+
+static void search_and_crc(void **state)
+{
+    (void)state;
+    attach();
+    memset(f.mem, 0, FAKE_MEM_BYTES);
+    memcpy(f.mem + 0x4ffe, "needle", 6); /* across a window */
+    assert_string_equal(ask("qSearch:memory:0;8000;needle"), "+$1,4ffe#c2");
+    assert_string_equal(ask("qSearch:memory:5000;1000;needle"), "+$0#30");
+    memcpy(f.mem, "123456789", 9);
+    assert_string_equal(ask("qCRC:0,9"), "+$C0376e6e7#cf"); /* CRC-32/MPEG-2 check value */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(text_passes_to_the_guest, setup),
+        cmocka_unit_test_setup(bad_checksum_is_text, setup),
+        cmocka_unit_test_setup(greeting_begins_a_session, setup),
+        cmocka_unit_test_setup(registers, setup),
+        cmocka_unit_test_setup(register_writes, setup),
+        cmocka_unit_test_setup(memory_ends_where_it_ends, setup),
+        cmocka_unit_test_setup(unknown_is_empty, setup),
+        cmocka_unit_test_setup(nak_resends_and_noise_is_skipped, setup),
+        cmocka_unit_test_setup(too_long_is_answered, setup),
+        cmocka_unit_test_setup(break_in_while_stopped_is_silent, setup),
+        cmocka_unit_test_setup(repeated_resume_is_not_executed, setup),
+        cmocka_unit_test_setup(log_waits_while_stopped, setup),
+        cmocka_unit_test_setup(detach_lets_go, setup),
+        cmocka_unit_test_setup(kill_never_resets, setup),
+        cmocka_unit_test_setup(dead_guest_does_not_resume, setup),
+        cmocka_unit_test_setup(breakpoint_packets, setup),
+        cmocka_unit_test_setup(search_and_crc, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
