@@ -3,12 +3,13 @@
  * Guest writes of CR0, CR3 and CR4: what the CPU would refuse is #GP with nothing changed; what it
  * takes reaches the backend with EFER.LMA and the PDPTEs in step. Backend and memory are fakes.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "core/backend.h"
 #include "core/exit_cr.h"

@@ -3,12 +3,13 @@
  * The emulated 16550A as a driver sees it: Linux's detection, interrupt priorities, FIFO, loopback,
  * overrun. The real UART, the interrupt's way to the guest and the backend are fakes.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "core/hooks.h"
 #include "core/intercept.h"

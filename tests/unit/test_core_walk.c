@@ -3,12 +3,13 @@
  * Guest page walks over a fake physical memory: every paging mode, every page size, every way to
  * fail, rights of all levels combined, PDPTEs of the CPU against those in memory.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "core/walk.h"
 #include "cpu/x86.h"
