@@ -109,7 +109,8 @@ static bool parse_only(struct console *console, const char **text, struct reques
 
             snprintf(word, sizeof(word), "%.*s", (int)len_bytes, *text);
             if (!cmd_number(word, &first) || first > UINT32_MAX) {
-                out_error("`only` takes MSRs, ports or vectors: `%.*s` is none", (int)len_bytes, *text);
+                out_error("`only` takes MSRs, ports or vectors: `%.*s` is none", (int)len_bytes,
+                          *text);
                 return false;
             }
             *text = spaces(*text + len_bytes);
@@ -249,7 +250,8 @@ static bool parse_set(struct console *console, const char **text, struct request
 {
     const char *equals = strchr(*text, '='), *end;
     struct expr_target where = {.kind = EXPR_TARGET_NONE};
-    char *left = equals ? strndup(*text, (size_t)(equals - *text)) : NULL, *merged = NULL, *hex = NULL;
+    char *left = equals ? strndup(*text, (size_t)(equals - *text)) : NULL, *merged = NULL,
+         *hex = NULL;
     struct expr *expr = left ? eval_parse(console, left, NULL) : NULL;
     uint32_t number = 0;
     bool good = false;
@@ -263,13 +265,14 @@ static bool parse_set(struct console *console, const char **text, struct request
         if (where.bit_low >= 0) {
             const char *dot = strrchr(left, '.');
             unsigned width = (unsigned)(where.bit_high - where.bit_low + 1);
-            uint64_t ones = (width >= 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1) << where.bit_low;
+            uint64_t ones = (width >= 64 ? UINT64_MAX : (UINT64_C(1) << width) - 1)
+                            << where.bit_low;
             struct expr *value = eval_parse(console, equals + 1, &end);
 
-            if (value && asprintf(&merged,
-                                  "((%.*s) & ~0x%" PRIx64 ") | (((%.*s) << %d) & 0x%" PRIx64 ")",
-                                  (int)(dot - left), left, ones, (int)(end - equals - 1), equals + 1,
-                                  where.bit_low, ones) > 0)
+            if (value &&
+                asprintf(&merged, "((%.*s) & ~0x%" PRIx64 ") | (((%.*s) << %d) & 0x%" PRIx64 ")",
+                         (int)(dot - left), left, ones, (int)(end - equals - 1), equals + 1,
+                         where.bit_low, ones) > 0)
                 hex = eval_hex(console, merged, NULL);
             expr_free(value);
             free(merged);

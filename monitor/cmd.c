@@ -12,9 +12,12 @@
 #include "protocol/tables.h"
 
 const struct cmd_topic cmd_topics[] = {
-    {"Run control", cmd_run_rows},       {"Stops", cmd_stops_rows},
-    {"State", cmd_info_rows},            {"Data", cmd_data_rows},
-    {"Reasons", cmd_why_rows},           {"Work", cmd_work_rows},
+    {"Run control", cmd_run_rows},
+    {"Stops", cmd_stops_rows},
+    {"State", cmd_info_rows},
+    {"Data", cmd_data_rows},
+    {"Reasons", cmd_why_rows},
+    {"Work", cmd_work_rows},
     {NULL, NULL},
 };
 

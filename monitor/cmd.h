@@ -24,14 +24,14 @@ enum cmd_result {
 /* What Tab offers behind the command's name. */
 enum cmd_complete {
     CMD_COMPLETE_NONE,
-    CMD_COMPLETE_EXPR,    /* registers, fields, symbols */
-    CMD_COMPLETE_CATCH,   /* exit kinds, then expression words */
+    CMD_COMPLETE_EXPR,  /* registers, fields, symbols */
+    CMD_COMPLETE_CATCH, /* exit kinds, then expression words */
     CMD_COMPLETE_KIND,
     CMD_COMPLETE_FIELD,
     CMD_COMPLETE_MSR,
     CMD_COMPLETE_FILE,
     CMD_COMPLETE_COMMAND,
-    CMD_COMPLETE_WORDS,   /* the words of the row's `words` */
+    CMD_COMPLETE_WORDS, /* the words of the row's `words` */
 };
 
 enum {
@@ -49,14 +49,14 @@ struct cmd_args {
 };
 
 struct cmd_row {
-    const char *names;     /* "continue|c|fg": first is the full one; "info registers" is two words */
+    const char *names; /* "continue|c|fg": first is the full one; "info registers" is two words */
     const char *arguments; /* "[COUNT]" */
     const char *help;      /* one line, for lists */
     const char *details;   /* more lines, or NULL */
     enum cmd_result (*run)(struct console *console, const struct cmd_args *args);
     unsigned needs;
     enum cmd_complete complete;
-    const char *words;     /* CMD_COMPLETE_WORDS: "on off" */
+    const char *words; /* CMD_COMPLETE_WORDS: "on off" */
 };
 
 /* The topics, each a table ended by a row without names; cmd_*.c. */

@@ -180,7 +180,8 @@ static void offer_arguments(struct console *console, const struct cmd_row *row, 
     }
 }
 
-char *cmd_complete(struct console *console, const char *line, int start, const char *word, int state)
+char *cmd_complete(struct console *console, const char *line, int start, const char *word,
+                   int state)
 {
     static bool files;
 

@@ -222,12 +222,12 @@ static size_t parse_pattern(struct console *console, const struct cmd_args *args
     uint64_t value;
     size_t len_bytes = strlen(text);
 
-    if (text[0] == '"' && len_bytes >= 3 && text[len_bytes - 1] == '"' && len_bytes - 2 <= cap_bytes) {
+    if (text[0] == '"' && len_bytes >= 3 && text[len_bytes - 1] == '"' &&
+        len_bytes - 2 <= cap_bytes) {
         memcpy(pattern, text + 1, len_bytes - 2);
         return len_bytes - 2;
     }
-    if (!parse_format(args->format, &format, true) ||
-        !eval_text(console, text, NULL, &value, NULL))
+    if (!parse_format(args->format, &format, true) || !eval_text(console, text, NULL, &value, NULL))
         return 0;
     if (format.unit_bytes == 0)
         format.unit_bytes = value <= 0xff ? 1 : value <= 0xffff ? 2 : value <= UINT32_MAX ? 4 : 8;
@@ -387,13 +387,15 @@ static enum cmd_result cmd_load(struct console *console, const struct cmd_args *
 
 const struct cmd_row cmd_data_rows[] = {
     {"print|p|inspect", "[/FMT] EXPR", "compute a value; FMT: x d u o t c a",
-     "Expressions have C's operators, registers, words of the exit (value, old, index, port, vector, "
-     "gpa ...), vmcs.FIELD, msr-area[MSR], msr[MSR], bits as cr0.PG, memory as u32(ADDR), symbols, and "
+     "Expressions have C's operators, registers, words of the exit (value, old, index, port, "
+     "vector, "
+     "gpa ...), vmcs.FIELD, msr-area[MSR], msr[MSR], bits as cr0.PG, memory as u32(ADDR), symbols, "
+     "and "
      "$ $$ $N of the history.",
      cmd_print, CMD_FORMAT, CMD_COMPLETE_EXPR, NULL},
     {"set", "WHAT = EXPR", "change a register, vmcs.FIELD, msr-area[MSR], msr[MSR], u32(ADDR)",
-     "Also: set disassembly-flavor intel|att; set option NAME VALUE.", cmd_set, 0, CMD_COMPLETE_EXPR,
-     NULL},
+     "Also: set disassembly-flavor intel|att; set option NAME VALUE.", cmd_set, 0,
+     CMD_COMPLETE_EXPR, NULL},
     {"x", "[/FMT] ADDR", "show memory; FMT as in GDB: count, x d u o t c a i s, size b h w g", NULL,
      cmd_x, CMD_FORMAT | CMD_LINE | CMD_STOPPED, CMD_COMPLETE_EXPR, NULL},
     {"disassemble|disas|u", "[START[, END|+LENGTH]]", "instructions of the current mode", NULL,

@@ -63,7 +63,7 @@ static enum cmd_result cmd_msr(struct console *console, const struct cmd_args *a
     char word[80];
 
     if (!*rest) {
-        static const uint32_t usual[] = {MSR_efer, MSR_star,    MSR_lstar,        MSR_fmask,
+        static const uint32_t usual[] = {MSR_efer, MSR_star,    MSR_lstar,          MSR_fmask,
                                          MSR_pat,  MSR_fs_base, MSR_kernel_gs_base, MSR_apic_base};
 
         for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
@@ -163,27 +163,28 @@ const struct cmd_row cmd_info_rows[] = {
      cmd_registers, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_EXPR, NULL},
     {"info exit|info e", "", "the last exit: kind, raw reason and information, what it was about",
      NULL, cmd_exit, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
-    {"info cpus|info threads", "", "every vCPU: where it stands, in which mode", NULL, cmd_cpus, CMD_LINE, CMD_COMPLETE_NONE, NULL},
-    {"info cr", "", "CR0, CR4 and EFER with all their faces: written, read back, real", NULL, cmd_cr,
-     CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
+    {"info cpus|info threads", "", "every vCPU: where it stands, in which mode", NULL, cmd_cpus,
+     CMD_LINE, CMD_COMPLETE_NONE, NULL},
+    {"info cr", "", "CR0, CR4 and EFER with all their faces: written, read back, real", NULL,
+     cmd_cr, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"info msr", "[MSR...]", "MSRs by name or index: what the guest reads, what the hardware holds",
      NULL, cmd_msr, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_MSR, NULL},
     {"info msr-area|info area", "", "guest MSRs of the MSR area (VMX) or the VMCB (SVM)", NULL,
      cmd_msr_area, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"info vmcs|info vmcb|info fields", "[PATTERN]",
-     "fields of the VMCS or VMCB, decoded; PATTERN has * and ?, or is part of a name", NULL, cmd_vmcs,
-     CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},
+     "fields of the VMCS or VMCB, decoded; PATTERN has * and ?, or is part of a name", NULL,
+     cmd_vmcs, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},
     {"info idt", "[COUNT]", "the guest's interrupt descriptor table", NULL, cmd_table,
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"info gdt", "[COUNT]", "the guest's global descriptor table", NULL, cmd_table,
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"info caps", "", "what this CPU and this hypervisor can do", NULL, cmd_caps, CMD_LINE,
      CMD_COMPLETE_NONE, NULL},
-    {"info line", "", "counters of the line, both ends", NULL, cmd_line, CMD_LINE, CMD_COMPLETE_NONE,
-     NULL},
-    {"info symbols", "", "how many symbols are loaded, and where the kernel is", NULL, cmd_symbols, 0,
+    {"info line", "", "counters of the line, both ends", NULL, cmd_line, CMD_LINE,
      CMD_COMPLETE_NONE, NULL},
-    {"info options", "", "options of the hypervisor's stub (`set option NAME VALUE` changes one)", NULL,
-     cmd_options, CMD_LINE, CMD_COMPLETE_NONE, NULL},
+    {"info symbols", "", "how many symbols are loaded, and where the kernel is", NULL, cmd_symbols,
+     0, CMD_COMPLETE_NONE, NULL},
+    {"info options", "", "options of the hypervisor's stub (`set option NAME VALUE` changes one)",
+     NULL, cmd_options, CMD_LINE, CMD_COMPLETE_NONE, NULL},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };

@@ -214,8 +214,10 @@ static enum cmd_result cmd_inject(struct console *console, const struct cmd_args
 const struct cmd_row cmd_run_rows[] = {
     {"continue|c|cont", "[COUNT]", "let the guest run until the next stop",
      "With COUNT, the next COUNT-1 hits of the event it stands at pass without a stop. In a script "
-     "it waits for the next stop or the guest's end; at the prompt it comes back at once. As the last "
-     "command of a batch it goes past events that have stopped the guest before, to the guest's end.",
+     "it waits for the next stop or the guest's end; at the prompt it comes back at once. As the "
+     "last "
+     "command of a batch it goes past events that have stopped the guest before, to the guest's "
+     "end.",
      cmd_continue, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"stepi|si|s|step", "[COUNT]", "run one instruction, or COUNT", NULL, cmd_stepi,
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
@@ -226,8 +228,8 @@ const struct cmd_row cmd_run_rows[] = {
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"retry", "", "enter the guest again at this instruction, without the handler", NULL, cmd_retry,
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
-    {"interrupt|int", "", "stop the running guest (^C does the same)", NULL, cmd_interrupt, CMD_LINE,
-     CMD_COMPLETE_NONE, NULL},
+    {"interrupt|int", "", "stop the running guest (^C does the same)", NULL, cmd_interrupt,
+     CMD_LINE, CMD_COMPLETE_NONE, NULL},
     {"inject", "nmi | exception VECTOR [ERROR] | interrupt VECTOR | int VECTOR",
      "deliver an event to the guest at its next entry", NULL, cmd_inject, CMD_LINE | CMD_STOPPED,
      CMD_COMPLETE_WORDS, "nmi exception interrupt int"},

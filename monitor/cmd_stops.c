@@ -31,12 +31,12 @@ static const char *spaces(const char *text)
     return text + strspn(text, " \t");
 }
 
-
 /* ADDR [,LEN] [if EXPR] to a placed stop. */
 static enum cmd_result place(struct console *console, const struct cmd_args *args,
                              enum stop_kind kind, bool temporary)
 {
-    struct stop_point point = {.kind = kind, .enabled = true, .temporary = temporary, .len_bytes = 1};
+    struct stop_point point = {
+        .kind = kind, .enabled = true, .temporary = temporary, .len_bytes = 1};
     const char *text = args->rest, *end = text;
     uint64_t value;
     bool done;
@@ -253,7 +253,8 @@ static enum cmd_result cmd_info_breakpoints(struct console *console, const struc
 static const char catch_details[] =
     "KIND is a kind of exit (`help kinds`), a vendor's name of one, or a pattern like cr*. The "
     "condition is evaluated inside the hypervisor. Words: `before` (default) or `after` the "
-    "handler; `only LIST`: MSR indices, ports or vectors, ranges with '-'; `cpu N`; `once`. Actions, "
+    "handler; `only LIST`: MSR indices, ports or vectors, ranges with '-'; `cpu N`; `once`. "
+    "Actions, "
     "separated by `;`: stop, log \"format\", EXPR..., skip, set X = EXPR.";
 
 const struct cmd_row cmd_stops_rows[] = {
@@ -263,8 +264,8 @@ const struct cmd_row cmd_stops_rows[] = {
     {"break|b", "[ADDR|SYMBOL|SEG:OFF] [if EXPR], or: exit KIND...",
      "stop at an instruction; without an address, at this one", NULL, cmd_break, CMD_LINE,
      CMD_COMPLETE_EXPR, NULL},
-    {"tbreak|tb", "[ADDR|SYMBOL|SEG:OFF] [if EXPR]", "as break, and gone after its first stop", NULL,
-     cmd_tbreak, CMD_LINE, CMD_COMPLETE_EXPR, NULL},
+    {"tbreak|tb", "[ADDR|SYMBOL|SEG:OFF] [if EXPR]", "as break, and gone after its first stop",
+     NULL, cmd_tbreak, CMD_LINE, CMD_COMPLETE_EXPR, NULL},
     {"hbreak|hb", "[ADDR|SYMBOL|SEG:OFF] [if EXPR]", "as break, with a debug register", NULL,
      cmd_hbreak, CMD_LINE, CMD_COMPLETE_EXPR, NULL},
     {"watch", "ADDR[,LEN] [if EXPR]", "stop when memory is written", NULL, cmd_watch, CMD_LINE,

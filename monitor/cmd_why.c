@@ -40,7 +40,8 @@ static enum cmd_result cmd_check(struct console *console, const struct cmd_args 
             out_error("usage: check [FIELD=VALUE ...]");
             return CMD_ERROR;
         }
-        if (*from == '0' && (from[1] == 'x' || from[1] == 'X')) { /* the wire's numbers are bare hex */
+        if (*from == '0' &&
+            (from[1] == 'x' || from[1] == 'X')) { /* the wire's numbers are bare hex */
             from++;
             continue;
         }
@@ -91,19 +92,20 @@ const struct cmd_row cmd_why_rows[] = {
     {"explain", "", "why did it stop, what will break", NULL, cmd_explain, CMD_LINE | CMD_STOPPED,
      CMD_COMPLETE_NONE, NULL},
     {"check", "[FIELD=VALUE ...]",
-     "dry run of the VM-entry rules on the current state, or with some fields changed", NULL, cmd_check,
-     CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},
+     "dry run of the VM-entry rules on the current state, or with some fields changed", NULL,
+     cmd_check, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},
     {"ring", "[COUNT] [KIND[,KIND]] | save FILE | export FILE.jsonl|FILE.trace.json",
      "the last exits, or all that the ring holds to a file", NULL, cmd_ring, CMD_LINE,
      CMD_COMPLETE_KIND, NULL},
     {"stats", "", "exits and cycles by kind", NULL, cmd_stats, CMD_LINE, CMD_COMPLETE_NONE, NULL},
-    {"snapshot", "[NAME]", "remember registers, fields and MSR area under a name; lists without", NULL,
-     cmd_snapshot, 0, CMD_COMPLETE_NONE, NULL},
-    {"diff", "A [B]", "differences between two snapshots, or snapshot and now, or two saved rings", NULL,
-     cmd_diff, 0, CMD_COMPLETE_FILE, NULL},
-    {"audit", "cpuid|memtype|reset", "look for disagreements: CPUID and controls, memory types, reset state",
-     NULL, cmd_audit, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_WORDS, "cpuid memtype reset"},
-    {"crash-record", "", "the crash record of this moment, as a log would hold it", NULL, cmd_record_now,
-     CMD_LINE, CMD_COMPLETE_NONE, NULL},
+    {"snapshot", "[NAME]", "remember registers, fields and MSR area under a name; lists without",
+     NULL, cmd_snapshot, 0, CMD_COMPLETE_NONE, NULL},
+    {"diff", "A [B]", "differences between two snapshots, or snapshot and now, or two saved rings",
+     NULL, cmd_diff, 0, CMD_COMPLETE_FILE, NULL},
+    {"audit", "cpuid|memtype|reset",
+     "look for disagreements: CPUID and controls, memory types, reset state", NULL, cmd_audit,
+     CMD_LINE | CMD_STOPPED, CMD_COMPLETE_WORDS, "cpuid memtype reset"},
+    {"crash-record", "", "the crash record of this moment, as a log would hold it", NULL,
+     cmd_record_now, CMD_LINE, CMD_COMPLETE_NONE, NULL},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
 };

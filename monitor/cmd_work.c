@@ -139,7 +139,8 @@ static enum cmd_result expect_output(struct console *console, const char *rest)
         last = within++;
     if (last) {
         seconds = strtod(last + 8, &end);
-        if (end > last + 8 && (*end == '\0' || strcmp(end, " seconds") == 0 || strcmp(end, "s") == 0))
+        if (end > last + 8 &&
+            (*end == '\0' || strcmp(end, " seconds") == 0 || strcmp(end, "s") == 0))
             *last = '\0';
         else
             seconds = 0;
@@ -379,10 +380,10 @@ const struct cmd_row cmd_work_rows[] = {
      CMD_COMPLETE_FILE, NULL},
     {"record", "FILE|off", "record the session, for `trapline replay FILE`", NULL, cmd_record, 0,
      CMD_COMPLETE_FILE, NULL},
-    {"send", "TEXT", "type a line on the guest's console", NULL, cmd_send, CMD_LINE, CMD_COMPLETE_NONE,
-     NULL},
-    {"help|h|?", "[COMMAND|kinds|info]", "what there is, or more about one command", NULL, cmd_help, 0,
-     CMD_COMPLETE_COMMAND, NULL},
+    {"send", "TEXT", "type a line on the guest's console", NULL, cmd_send, CMD_LINE,
+     CMD_COMPLETE_NONE, NULL},
+    {"help|h|?", "[COMMAND|kinds|info]", "what there is, or more about one command", NULL, cmd_help,
+     0, CMD_COMPLETE_COMMAND, NULL},
     {"quit|q|exit", "", "leave; a machine that `run` started is switched off", NULL, cmd_quit, 0,
      CMD_COMPLETE_NONE, NULL},
     {NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},

@@ -119,8 +119,8 @@ static void on_event(void *ctx, const char *text)
     if (strcmp(what, "disarmed") == 0) {
         if (target_key(text, "why", hex, sizeof(hex)))
             target_text(hex, why, sizeof(why));
-        out_printf("[catch %u is disarmed: %s]\n",
-                   stops_number_of_event(console, (uint32_t)id), why);
+        out_printf("[catch %u is disarmed: %s]\n", stops_number_of_event(console, (uint32_t)id),
+                   why);
     } else if (strcmp(what, "lost") == 0) {
         target_key_number(text, "log", &lost);
         out_printf("[%llu log lines were lost: the line was full]\n", (unsigned long long)lost);
@@ -142,9 +142,10 @@ static void on_silent(void *ctx, bool silent)
                    "it)]%s\n",
                    out_style(OUT_DIM), out_style(OUT_PLAIN));
     else
-        out_printf("%s[nothing heard from the hypervisor for 2 s: is the cable in, does the machine "
-                   "still run? Trying on; `quit` gives up]%s\n",
-                   out_style(OUT_ERROR), out_style(OUT_PLAIN));
+        out_printf(
+            "%s[nothing heard from the hypervisor for 2 s: is the cable in, does the machine "
+            "still run? Trying on; `quit` gives up]%s\n",
+            out_style(OUT_ERROR), out_style(OUT_PLAIN));
 }
 
 static bool on_wait(void *ctx, int timeout_ms)
@@ -155,9 +156,12 @@ static bool on_wait(void *ctx, int timeout_ms)
 
 struct session_calls console_session_calls(struct console *console)
 {
-    return (struct session_calls){
-        .ctx = console, .text = on_text, .stopped = on_stopped, .event = on_event,
-        .silent = on_silent, .wait = on_wait};
+    return (struct session_calls){.ctx = console,
+                                  .text = on_text,
+                                  .stopped = on_stopped,
+                                  .event = on_event,
+                                  .silent = on_silent,
+                                  .wait = on_wait};
 }
 
 /* ---- ends ---- */
@@ -281,8 +285,8 @@ static int loop_timeout(struct console *console, int timeout_ms)
     if (console->deadline_ms)
         timeout_ms = shorten(timeout_ms, (int64_t)(console->deadline_ms - now_ms));
     if (out_guest_waits())
-        timeout_ms = shorten(timeout_ms, (int64_t)(console->text_seen_ms + PARTIAL_LINE_MS) -
-                                             (int64_t)now_ms);
+        timeout_ms = shorten(timeout_ms,
+                             (int64_t)(console->text_seen_ms + PARTIAL_LINE_MS) - (int64_t)now_ms);
     if (console_attached(console)) {
         tick_ms = session_tick(console->session);
         if (tick_ms >= 0)

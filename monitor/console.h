@@ -34,31 +34,31 @@ struct console {
 
     int signal_fd;
     bool interactive;
-    bool interrupted;       /* ^C since the last command began */
+    bool interrupted; /* ^C since the last command began */
     bool quitting, timed_out, script_active;
-    uint64_t deadline_ms;   /* 0: none */
+    uint64_t deadline_ms;     /* 0: none */
     uint64_t silent_since_ms; /* the line says nothing; 0: it does */
-    uint64_t text_seen_ms;  /* last guest text, for flushing partial lines */
+    uint64_t text_seen_ms;    /* last guest text, for flushing partial lines */
     enum exit_status status;
     char why_detached[320];
 
-    bool stop_is_new;       /* a stop came that nobody has shown */
-    bool waiting_stop;      /* console_wait_stop() is at work */
-    bool in_command;        /* a command runs: requests may be under way */
+    bool stop_is_new;        /* a stop came that nobody has shown */
+    bool waiting_stop;       /* console_wait_stop() is at work */
+    bool in_command;         /* a command runs: requests may be under way */
     bool attaching, refused; /* the hypervisor has said that it cannot start */
     bool resume_failed;
-    bool last_command;      /* the batch has no command behind this one */
-    unsigned passed;        /* stops that it went past therefore */
-    bool quiet_stop;        /* stops are not shown: a step among many */
-    bool dead_unasked;      /* the guest died, and nobody had asked for that */
-    bool end_seen;          /* the machine ended (power-off, reset, crash) */
+    bool last_command; /* the batch has no command behind this one */
+    unsigned passed;   /* stops that it went past therefore */
+    bool quiet_stop;   /* stops are not shown: a step among many */
+    bool dead_unasked; /* the guest died, and nobody had asked for that */
+    bool end_seen;     /* the machine ended (power-off, reset, crash) */
     enum machine_end end;
 
     uint64_t history[CONSOLE_HISTORY_MAX]; /* $1, $2, ... */
     unsigned history_count;
 
-    bool intel_syntax;      /* set disassembly-flavor intel */
-    char *output;           /* what the guest has printed, for `expect output` */
+    bool intel_syntax; /* set disassembly-flavor intel */
+    char *output;      /* what the guest has printed, for `expect output` */
     size_t output_len_bytes, output_cap_bytes, output_seen_bytes;
 };
 

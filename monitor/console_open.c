@@ -20,13 +20,14 @@
 #include "monitor/stops.h"
 #include "monitor/target.h"
 
-#define BOOT_TIMEOUT_MS   90000 /* a loaded CI machine, Bochs, GRUB's menu */
-#define ATTACH_TIMEOUT_MS 6000
+#define BOOT_TIMEOUT_MS    90000 /* a loaded CI machine, Bochs, GRUB's menu */
+#define ATTACH_TIMEOUT_MS  6000
 #define CONNECT_TIMEOUT_MS 5000
 
 /* Files that this process keeps open for the session. */
 static struct {
-    FILE *raw, *timed, *packets, *record;
+    struct session_logs line;
+    FILE *record;
 } logs;
 
 static bool open_log(const char *path, FILE **file)
@@ -107,7 +108,7 @@ static bool attach(struct console *console)
 
     console->attaching = true;
     console->in_command = true; /* the stop that answers is shown when we know who answered */
-    session_logs(console->session, logs.raw, logs.timed, logs.packets);
+    session_set_logs(console->session, &logs.line);
     done = session_attach(console->session, options->bare, ours,
                           ours ? BOOT_TIMEOUT_MS : ATTACH_TIMEOUT_MS);
     console->attaching = console->in_command = console->stop_is_new = false;
@@ -127,11 +128,12 @@ static bool attach(struct console *console)
         return false;
     }
     out_guest_flush();
-    out_error("no hypervisor answers on %s: %s",
-              ours ? "the machine's UART" : options->target, session_why(console->session));
+    out_error("no hypervisor answers on %s: %s", ours ? "the machine's UART" : options->target,
+              session_why(console->session));
     if (!ours && !session_spoke(console->session))
-        fprintf(stderr, "       Nothing at all came from the line. Is the speed right, is the cable "
-                        "on the hypervisor's `uart=` port?\n");
+        fprintf(stderr,
+                "       Nothing at all came from the line. Is the speed right, is the cable "
+                "on the hypervisor's `uart=` port?\n");
     console->status = STATUS_LOST;
     return false;
 }
@@ -235,8 +237,9 @@ bool console_open(struct console *console, const struct options *options)
     if (!load_symbols(console))
         return false;
     console->status = STATUS_USAGE;
-    if (!open_log(options->log, &logs.raw) || !open_log(options->log_time, &logs.timed) ||
-        !open_log(options->packets, &logs.packets))
+    if (!open_log(options->log, &logs.line.text) || !open_log(options->log_raw, &logs.line.raw) ||
+        !open_log(options->log_time, &logs.line.timed) ||
+        !open_log(options->packets, &logs.line.packets))
         return false;
     console->status = STATUS_OK;
     console->report = report_new(options);
@@ -279,12 +282,14 @@ void console_close(struct console *console)
     free(console->output);
     if (console->signal_fd >= 0)
         close(console->signal_fd);
-    if (logs.raw)
-        fclose(logs.raw);
-    if (logs.timed)
-        fclose(logs.timed);
-    if (logs.packets)
-        fclose(logs.packets);
+    if (logs.line.text)
+        fclose(logs.line.text);
+    if (logs.line.raw)
+        fclose(logs.line.raw);
+    if (logs.line.timed)
+        fclose(logs.line.timed);
+    if (logs.line.packets)
+        fclose(logs.line.packets);
     if (logs.record)
         fclose(logs.record);
     stops_free(console);

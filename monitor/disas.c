@@ -9,11 +9,12 @@
 
 /* Mnemonics whose size suffix the GNU assembler leaves out when a register tells the size. */
 static const char *const suffixed[] = {
-    "adc",  "add",  "and", "bsf", "bsr",  "bswap", "bt",   "btc",     "btr",     "bts",  "cmp",
-    "cmpxchg", "dec", "imul", "in", "inc", "lar",  "lea",  "lsl",     "mov",     "movabs", "neg",
-    "not",  "or",   "out", "pop", "push", "rcl",   "rcr",  "rol",     "ror",     "sar",  "sbb",
-    "shl",  "shld", "shr", "shrd", "sldt", "smsw", "str",  "sub",     "test",    "xadd", "xchg",
-    "xor",  "div",  "idiv", "mul", "popcnt", "lzcnt", "tzcnt", "lldt", "ltr", "vmread", "vmwrite",
+    "adc",    "add",     "and",  "bsf",    "bsr",     "bswap", "bt",   "btc",  "btr",    "bts",
+    "cmp",    "cmpxchg", "dec",  "imul",   "in",      "inc",   "lar",  "lea",  "lsl",    "mov",
+    "movabs", "neg",     "not",  "or",     "out",     "pop",   "push", "rcl",  "rcr",    "rol",
+    "ror",    "sar",     "sbb",  "shl",    "shld",    "shr",   "shrd", "sldt", "smsw",   "str",
+    "sub",    "test",    "xadd", "xchg",   "xor",     "div",   "idiv", "mul",  "popcnt", "lzcnt",
+    "tzcnt",  "lldt",    "ltr",  "vmread", "vmwrite",
 };
 
 /* Mnemonics that never need theirs. */
@@ -58,12 +59,16 @@ static size_t plain_length(const char *mnemonic, const char *operands, unsigned 
         return len_bytes - 1;
     if (strcmp(mnemonic, "lretl") == 0 && bits != 16) /* far returns stay 32 bits wide */
         return len_bytes - 1;
-    if (*last == (bits == 64 ? 'q' : bits == 32 ? 'l' : 'w') &&
+    if (*last == (bits == 64   ? 'q'
+                  : bits == 32 ? 'l'
+                               : 'w') &&
         in_list(implied, sizeof(implied) / sizeof(implied[0]), mnemonic, len_bytes - 1))
         return len_bytes - 1;
     /* push $0x10: the mode tells the size */
-    if (*last == (bits == 64 ? 'q' : bits == 32 ? 'l' : 'w') && len_bytes == 5 &&
-        memcmp(mnemonic, "push", 4) == 0 && operands[0] == '$')
+    if (*last == (bits == 64   ? 'q'
+                  : bits == 32 ? 'l'
+                               : 'w') &&
+        len_bytes == 5 && memcmp(mnemonic, "push", 4) == 0 && operands[0] == '$')
         return len_bytes - 1;
     return len_bytes;
 }
@@ -92,8 +97,8 @@ static void find_target(const cs_insn *insn, struct disas_insn *out)
         bool branch = false;
 
         for (uint8_t g = 0; g < insn->detail->groups_count; g++)
-            branch |= insn->detail->groups[g] == X86_GRP_JUMP ||
-                      insn->detail->groups[g] == X86_GRP_CALL;
+            branch |=
+                insn->detail->groups[g] == X86_GRP_JUMP || insn->detail->groups[g] == X86_GRP_CALL;
         if (op->type == X86_OP_IMM && branch) {
             out->has_target = true;
             out->target_gva = (uint64_t)op->imm;
@@ -120,8 +125,8 @@ struct disas_insn disas_one(unsigned bits, bool intel, uint64_t address, const u
     if (cs_disasm(handle, bytes, len_bytes, address, 1, &insn) == 1) {
         out.len_bytes = (uint8_t)insn->size;
         if (intel)
-            snprintf(out.text, sizeof(out.text), insn->op_str[0] ? "%s %s" : "%s",
-                     insn->mnemonic, insn->op_str);
+            snprintf(out.text, sizeof(out.text), insn->op_str[0] ? "%s %s" : "%s", insn->mnemonic,
+                     insn->op_str);
         else
             gnu_text(insn, bits, out.text, sizeof(out.text));
         find_target(insn, &out);

@@ -10,8 +10,8 @@
 #define DISAS_INSN_BYTES 15 /* the longest instruction */
 
 struct disas_insn {
-    uint8_t len_bytes;  /* 0: not an instruction */
-    bool has_target;    /* a direct jump or call, or a RIP-relative operand */
+    uint8_t len_bytes; /* 0: not an instruction */
+    bool has_target;   /* a direct jump or call, or a RIP-relative operand */
     uint64_t target_gva;
     char text[DISAS_TEXT_BYTES];
 };

@@ -21,10 +21,10 @@ void editor_start(const char *prompt, const struct editor_calls *calls);
 void editor_stop(void);
 
 bool editor_active(void);
-void editor_input(void);            /* a byte is waiting on standard input */
-void editor_show(void);             /* the prompt again, with what was typed, if it was hidden */
+void editor_input(void); /* a byte is waiting on standard input */
+void editor_show(void);  /* the prompt again, with what was typed, if it was hidden */
 void editor_prompt(const char *prompt);
-void editor_cancel_line(void);      /* ^C: drop what was typed, fresh prompt */
+void editor_cancel_line(void); /* ^C: drop what was typed, fresh prompt */
 void editor_resize(void);
 
 /* Asks for completion by file names from the completion callback. */

@@ -20,7 +20,8 @@ static bool plausible(struct console *console, const char *name, uint64_t seen)
     if (!symbols_find(console->symbols, name, &linked))
         return false;
     linked -= before;
-    return seen >= linked && (seen - linked) % KASLR_ALIGN == 0 && seen - linked < UINT64_C(1) << 31;
+    return seen >= linked && (seen - linked) % KASLR_ALIGN == 0 &&
+           seen - linked < UINT64_C(1) << 31;
 }
 
 static bool try_name(struct console *console, const char *name, uint64_t seen)

@@ -221,11 +221,10 @@ static pid_t spawn(const struct machine *machine, struct argv *argv, const char 
         child_main(machine, argv, log, parent, report[1]);
     close(report[1]);
     if (pid < 0) {
-        snprintf(error, MACHINE_ERROR_BYTES, "cannot start %s: %s", argv->word[0],
-                 strerror(errno));
+        snprintf(error, MACHINE_ERROR_BYTES, "cannot start %s: %s", argv->word[0], strerror(errno));
     } else if (read(report[0], &code, sizeof(code)) == (ssize_t)sizeof(code)) {
-        snprintf(error, MACHINE_ERROR_BYTES, "cannot start %s: %s%s", argv->word[0],
-                 strerror(code), code == ENOENT ? " (install it: `make deps`)" : "");
+        snprintf(error, MACHINE_ERROR_BYTES, "cannot start %s: %s%s", argv->word[0], strerror(code),
+                 code == ENOENT ? " (install it: `make deps`)" : "");
         waitpid(pid, NULL, 0);
         pid = -1;
     }
@@ -398,8 +397,7 @@ struct transport *machine_start(struct machine *machine, const struct machine_sp
         return NULL;
     }
     if (!keeper_start(machine)) {
-        snprintf(error, MACHINE_ERROR_BYTES, "cannot start a helper process: %s",
-                 strerror(errno));
+        snprintf(error, MACHINE_ERROR_BYTES, "cannot start a helper process: %s", strerror(errno));
         machine_stop(machine);
         return NULL;
     }

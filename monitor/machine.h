@@ -12,9 +12,9 @@
 
 #include "monitor/transport.h"
 
-#define MACHINE_ERROR_BYTES  1024
-#define MACHINE_MODULES_MAX  16
-#define MACHINE_ARGS_MAX     64
+#define MACHINE_ERROR_BYTES 1024
+#define MACHINE_MODULES_MAX 16
+#define MACHINE_ARGS_MAX    64
 
 enum machine_kind { MACHINE_QEMU, MACHINE_BOCHS, MACHINE_KVM };
 enum machine_cpu { MACHINE_CPU_ANY, MACHINE_CPU_SVM, MACHINE_CPU_VMX };
@@ -23,14 +23,14 @@ struct machine_spec {
     enum machine_kind kind;
     enum machine_cpu cpu;
     unsigned smp, mem_mib;
-    const char *hv_image;        /* trapline.elf */
-    const char *hv_options;      /* its command line */
-    const char *guest;           /* first module */
-    const char *guest_args;      /* "" when none */
+    const char *hv_image;   /* trapline.elf */
+    const char *hv_options; /* its command line */
+    const char *guest;      /* first module */
+    const char *guest_args; /* "" when none */
     const char *modules[MACHINE_MODULES_MAX];
     size_t module_count;
-    const char *mkiso;           /* tools/mkiso, for Bochs */
-    const char *extra;           /* extra emulator arguments (QEMU only), or NULL */
+    const char *mkiso; /* tools/mkiso, for Bochs */
+    const char *extra; /* extra emulator arguments (QEMU only), or NULL */
 };
 
 /* How a machine ended. */
@@ -44,17 +44,17 @@ enum machine_end {
 
 struct machine {
     struct machine_spec spec;
-    char dir[64];            /* temporary directory, removed at the end */
+    char dir[64]; /* temporary directory, removed at the end */
     pid_t pid;
-    int pid_fd;              /* readable when the emulator has ended; -1 when there is none */
-    int keeper_fd;           /* closing it without a word makes the keeper clean up */
+    int pid_fd;    /* readable when the emulator has ended; -1 when there is none */
+    int keeper_fd; /* closing it without a word makes the keeper clean up */
     pid_t keeper;
     int control_fd;          /* QMP of QEMU, else -1 */
     char control_line[4096]; /* QMP text not yet ended by a newline */
     size_t control_len_bytes;
     bool saw_power_off, saw_reset;
     enum machine_end end;
-    char why[256];           /* one line about the end */
+    char why[256]; /* one line about the end */
 };
 
 /*

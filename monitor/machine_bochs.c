@@ -181,8 +181,7 @@ void bochs_ended(struct machine *machine, int status)
         snprintf(machine->why, sizeof(machine->why), "Bochs was killed by signal %d (%s)",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
     } else if (machine_log_has(machine, "bochs.log", "soft power off") ||
-               machine_log_has(machine, "bochs.log", "Shutdown port") ||
-               WEXITSTATUS(status) == 0) {
+               machine_log_has(machine, "bochs.log", "Shutdown port") || WEXITSTATUS(status) == 0) {
         machine->end = MACHINE_POWERED_OFF;
         snprintf(machine->why, sizeof(machine->why), "the guest powered the machine off");
     } else {

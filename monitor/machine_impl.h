@@ -27,8 +27,7 @@ bool machine_helper(struct machine *machine, struct argv *argv, const char *log,
 int machine_accept(struct machine *machine, int listener, int timeout_ms);
 
 /* Last lines of a file of machine->dir that matter, into `text`; for messages. */
-void machine_log_tail(const struct machine *machine, const char *log, char *text,
-                      size_t cap_bytes);
+void machine_log_tail(const struct machine *machine, const char *log, char *text, size_t cap_bytes);
 
 /* True when the file contains `needle`. */
 bool machine_log_has(const struct machine *machine, const char *log, const char *needle);

@@ -16,8 +16,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define QEMU_PROGRAM         "qemu-system-x86_64"
-#define CONNECT_TIMEOUT_MS   15000
+#define QEMU_PROGRAM       "qemu-system-x86_64"
+#define CONNECT_TIMEOUT_MS 15000
 
 static int listen_unix(const struct machine *machine, const char *name)
 {
@@ -86,8 +86,8 @@ static bool usable(const struct machine_spec *spec, char *error)
         return false;
     }
     if (spec->kind == MACHINE_KVM && access("/dev/kvm", R_OK | W_OK) < 0) {
-        snprintf(error, MACHINE_ERROR_BYTES,
-                 "/dev/kvm: %s (use `--on qemu`, which needs no KVM)", strerror(errno));
+        snprintf(error, MACHINE_ERROR_BYTES, "/dev/kvm: %s (use `--on qemu`, which needs no KVM)",
+                 strerror(errno));
         return false;
     }
     return true;
@@ -150,8 +150,7 @@ struct transport *qemu_start(struct machine *machine, char *error)
         if (machine_spawn(machine, &argv, "emulator.log", error)) {
             fd = machine_accept(machine, line_listener, CONNECT_TIMEOUT_MS);
             if (fd >= 0)
-                machine->control_fd = machine_accept(machine, control_listener,
-                                                     CONNECT_TIMEOUT_MS);
+                machine->control_fd = machine_accept(machine, control_listener, CONNECT_TIMEOUT_MS);
             if (fd < 0 || machine->control_fd < 0) {
                 machine_log_tail(machine, "emulator.log", tail, sizeof(tail));
                 snprintf(error, MACHINE_ERROR_BYTES, "QEMU did not come up: %s",

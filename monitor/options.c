@@ -55,7 +55,8 @@ static const char statuses[] =
 
 void options_usage(FILE *file)
 {
-    fprintf(file, "Trapline: a debugger inside a small x86-64 hypervisor, over one serial line.\n\n");
+    fprintf(file,
+            "Trapline: a debugger inside a small x86-64 hypervisor, over one serial line.\n\n");
     for (size_t i = 0; i < MODE_COUNT; i++)
         fprintf(file, "  trapline %-8s [options] %-20s %s\n", modes[i].name, modes[i].arguments,
                 modes[i].help);
@@ -64,9 +65,8 @@ void options_usage(FILE *file)
         char left[64];
 
         snprintf(left, sizeof(left), "%s%c%s--%s%s%s", rows[i].letter ? "-" : "",
-                 rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ", " : "   ",
-                 rows[i].name, rows[i].argument ? " " : "",
-                 rows[i].argument ? rows[i].argument : "");
+                 rows[i].letter ? rows[i].letter : ' ', rows[i].letter ? ", " : "   ", rows[i].name,
+                 rows[i].argument ? " " : "", rows[i].argument ? rows[i].argument : "");
         fprintf(file, "  %-32s %-4s %s\n", left, rows[i].where, rows[i].help);
     }
     fprintf(file, "\n%s", statuses);
@@ -77,11 +77,12 @@ void options_man(FILE *file)
     fprintf(file, ".SH SYNOPSIS\n");
     for (size_t i = 0; i < MODE_COUNT; i++)
         fprintf(file, ".B trapline %s\n[options] %s\n.br\n", modes[i].name, modes[i].arguments);
-    fprintf(file,
-            ".SH DESCRIPTION\nTrapline talks to the debugger inside the Trapline hypervisor over one "
-            "serial line. It can start the machine itself, attach to one, read what a dead one left "
-            "in a log, or replay a recorded session.\n.PP\n%s.PP\n%s",
-            guests, targets);
+    fprintf(
+        file,
+        ".SH DESCRIPTION\nTrapline talks to the debugger inside the Trapline hypervisor over one "
+        "serial line. It can start the machine itself, attach to one, read what a dead one left "
+        "in a log, or replay a recorded session.\n.PP\n%s.PP\n%s",
+        guests, targets);
     fprintf(file, ".SH OPTIONS\n");
     for (size_t i = 0; i < ROW_COUNT; i++) {
         fprintf(file, ".TP\n.B ");
@@ -233,8 +234,12 @@ static int take(struct options *options, int id, const char *value)
     long n;
 
     switch (id) {
-    case OPTION_APPEND: options->append = value; break;
-    case OPTION_EMULATOR: options->machine.extra = value; break;
+    case OPTION_APPEND:
+        options->append = value;
+        break;
+    case OPTION_EMULATOR:
+        options->machine.extra = value;
+        break;
     case OPTION_FILE:
     case OPTION_EXECUTE:
         if (options->script_count == OPTIONS_SCRIPT_MAX)
@@ -242,17 +247,30 @@ static int take(struct options *options, int id, const char *value)
         options->script[options->script_count++] =
             (struct options_script){.is_file = id == OPTION_FILE, .text = value};
         break;
-    case OPTION_BATCH: options->batch = true; break;
+    case OPTION_BATCH:
+        options->batch = true;
+        break;
     case OPTION_TIMEOUT:
         options->timeout_seconds = strtod(value, &end);
         if (end == value || *end || !(options->timeout_seconds > 0) ||
             options->timeout_seconds > 1e7)
             return complain("--timeout %s: expected seconds", value);
         break;
-    case OPTION_LOG: options->log = value; break;
-    case OPTION_LOG_TIME: options->log_time = value; break;
-    case OPTION_PACKETS: options->packets = value; break;
-    case OPTION_RECORD: options->record = value; break;
+    case OPTION_LOG:
+        options->log = value;
+        break;
+    case OPTION_LOG_RAW:
+        options->log_raw = value;
+        break;
+    case OPTION_LOG_TIME:
+        options->log_time = value;
+        break;
+    case OPTION_PACKETS:
+        options->packets = value;
+        break;
+    case OPTION_RECORD:
+        options->record = value;
+        break;
     case OPTION_REPORT:
         end = strrchr(value, '.');
         if (!end || (strcmp(end, ".json") != 0 && strcmp(end, ".xml") != 0))
@@ -270,10 +288,17 @@ static int take(struct options *options, int id, const char *value)
             return complain("%s: at most 16 symbol files", value);
         options->symbols[options->symbols_count++] = value;
         break;
-    case OPTION_BARE: options->bare = true; break;
-    case OPTION_JSON: options->json = true; break;
-    case OPTION_HELP: options_usage(stdout); return STATUS_OK;
-    default: return STATUS_USAGE;
+    case OPTION_BARE:
+        options->bare = true;
+        break;
+    case OPTION_JSON:
+        options->json = true;
+        break;
+    case OPTION_HELP:
+        options_usage(stdout);
+        return STATUS_OK;
+    default:
+        return STATUS_USAGE;
     }
     return -1;
 }

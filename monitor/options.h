@@ -31,9 +31,9 @@ struct options {
     const char *symbols[16];
     size_t symbols_count;
     bool batch, json, bare;
-    double timeout_seconds;      /* 0: none */
-    const char *log, *log_time, *packets, *record, *report;
-    int gdb_port;                /* -1: none, 0: any free one */
+    double timeout_seconds; /* 0: none */
+    const char *log, *log_raw, *log_time, *packets, *record, *report;
+    int gdb_port; /* -1: none, 0: any free one */
 };
 
 /* What a program's caller sees; design.md section 5. */

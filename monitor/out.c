@@ -22,8 +22,8 @@ void out_init(bool interactive)
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 
     out.interactive = interactive;
-    out.colours = isatty(STDOUT_FILENO) && !(no_color && *no_color) &&
-                  !(term && strcmp(term, "dumb") == 0);
+    out.colours =
+        isatty(STDOUT_FILENO) && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
 }
 
 static void put(const char *text, size_t len_bytes)
@@ -91,8 +91,8 @@ void out_error(const char *format, ...)
 const char *out_style(enum out_style style)
 {
     static const char *const escape[] = {
-        [OUT_PLAIN] = "\033[0m",     [OUT_STOP] = "\033[1;33m",  [OUT_NAME] = "\033[36m",
-        [OUT_CHANGED] = "\033[1m",   [OUT_ERROR] = "\033[1;31m", [OUT_DIM] = "\033[2m",
+        [OUT_PLAIN] = "\033[0m",   [OUT_STOP] = "\033[1;33m",  [OUT_NAME] = "\033[36m",
+        [OUT_CHANGED] = "\033[1m", [OUT_ERROR] = "\033[1;31m", [OUT_DIM] = "\033[2m",
     };
 
     return out.colours ? escape[style] : "";

@@ -26,9 +26,9 @@ struct entry {
 struct replay {
     struct entry *entry;
     size_t count;
-    size_t stop;   /* first entry of the present stop */
-    size_t at;     /* where the session stands */
-    bool pending;  /* a resume was sent: deliver what follows it */
+    size_t stop;  /* first entry of the present stop */
+    size_t at;    /* where the session stands */
+    bool pending; /* a resume was sent: deliver what follows it */
 };
 
 static int digit(char c)
@@ -53,8 +53,8 @@ static size_t unescape(const char *line, uint8_t *bytes)
 
 static bool load(struct replay *replay, const char *path)
 {
-    static const char *const marks[] = {[REQUEST] = "-> ", [REPLY] = "<- ", [TEXT] = "## ",
-                                        [EVENT] = "<! "};
+    static const char *const marks[] = {
+        [REQUEST] = "-> ", [REPLY] = "<- ", [TEXT] = "## ", [EVENT] = "<! "};
     FILE *file = fopen(path, "re");
     char *line = NULL;
     size_t cap_bytes = 0, cap = 0;
@@ -153,7 +153,8 @@ static void answer(struct session *session, struct replay *replay, size_t at)
 
 static bool replay_send(struct session *session, const uint8_t *payload, size_t len_bytes)
 {
-    static const char unknown[] = "E.not-recorded: this was not asked when the session was recorded";
+    static const char unknown[] =
+        "E.not-recorded: this was not asked when the session was recorded";
     struct replay *replay = session->carrier_state;
     struct entry asked = {REQUEST, (uint8_t *)payload, len_bytes};
     size_t end = stop_end(replay), at;

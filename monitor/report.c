@@ -26,8 +26,8 @@ struct report {
 };
 
 static const char *const result_words[] = {
-    [CMD_OK] = "ok", [CMD_ERROR] = "error", [CMD_EXPECT_FAILED] = "failed", [CMD_LOST] = "lost",
-    [CMD_QUIT] = "ok",
+    [CMD_OK] = "ok",     [CMD_ERROR] = "error", [CMD_EXPECT_FAILED] = "failed",
+    [CMD_LOST] = "lost", [CMD_QUIT] = "ok",
 };
 
 struct report *report_new(const struct options *options)
@@ -103,10 +103,18 @@ static void put_xml_text(FILE *file, const char *text)
         unsigned char c = (unsigned char)*text;
 
         switch (c) {
-        case '<': fputs("&lt;", file); break;
-        case '>': fputs("&gt;", file); break;
-        case '&': fputs("&amp;", file); break;
-        case '"': fputs("&quot;", file); break;
+        case '<':
+            fputs("&lt;", file);
+            break;
+        case '>':
+            fputs("&gt;", file);
+            break;
+        case '&':
+            fputs("&amp;", file);
+            break;
+        case '"':
+            fputs("&quot;", file);
+            break;
         default:
             /* XML 1.0 has no control characters, not even escaped; bytes above ASCII may be no UTF-8 */
             fputc(c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f) ? c : '?', file);
@@ -123,10 +131,11 @@ static void write_xml(const struct report *report, FILE *file, enum exit_status 
         errors += report->row[i].result == CMD_ERROR || report->row[i].result == CMD_LOST;
     }
     errors += status != STATUS_OK && status != STATUS_EXPECT_FAILED;
-    fprintf(file,
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-            "<testsuite name=\"trapline\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n",
-            report->count + 1, failures, errors, since(&report->start));
+    fprintf(
+        file,
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+        "<testsuite name=\"trapline\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n",
+        report->count + 1, failures, errors, since(&report->start));
     for (size_t i = 0; i < report->count; i++) {
         const struct report_row *row = &report->row[i];
 
@@ -140,7 +149,8 @@ static void write_xml(const struct report *report, FILE *file, enum exit_status 
         }
         fprintf(file, "</testcase>\n");
     }
-    fprintf(file, "  <testcase classname=\"trapline.session\" name=\"exit status %d\">", (int)status);
+    fprintf(file, "  <testcase classname=\"trapline.session\" name=\"exit status %d\">",
+            (int)status);
     if (status != STATUS_OK && status != STATUS_EXPECT_FAILED)
         fprintf(file, "<error message=\"exit status %d\"/>", (int)status);
     fprintf(file, "</testcase>\n</testsuite>\n");

@@ -15,9 +15,9 @@
 
 /* One row each: name in the file, member. */
 #define RING_MEMBERS(M)                                                                            \
-    M(number) M(tsc) M(reason) M(info1) M(info2) M(cs) M(rip) M(rsp) M(rflags) M(cr0) M(cr3)       \
-    M(cr4) M(efer) M(rax) M(rcx) M(rdx) M(rbx) M(value) M(event) M(inject) M(changed) M(cycles)    \
-    M(verdict)
+    M(number)                                                                                      \
+    M(tsc) M(reason) M(info1) M(info2) M(cs) M(rip) M(rsp) M(rflags) M(cr0) M(cr3) M(cr4) M(efer)  \
+        M(rax) M(rcx) M(rdx) M(rbx) M(value) M(event) M(inject) M(changed) M(cycles) M(verdict)
 
 bool ring_is_trace_name(const char *path)
 {
@@ -71,15 +71,18 @@ bool ring_write_trace(const char *path, const struct ring_rows *rows, uint64_t t
     if (!file)
         return false;
     fprintf(file, "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n"
-                  "{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"guest\"}},\n"
-                  "{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":\"vCPU 0\"}}");
+                  "{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"process_name\",\"args\":{\"name\":"
+                  "\"guest\"}},\n"
+                  "{\"ph\":\"M\",\"pid\":1,\"tid\":1,\"name\":\"thread_name\",\"args\":{\"name\":"
+                  "\"vCPU 0\"}}");
     for (size_t i = 0; i < rows->count; i++) {
         const struct ring_row *row = &rows->row[i];
 
         fprintf(file,
-                ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"cat\":\"exit\",\"name\":\"%s\",\"ts\":%.3f,\"dur\":%.3f,"
-                "\"args\":{\"number\":%" PRIu64 ",\"rip\":\"0x%" PRIx64 "\",\"reason\":\"0x%x\",\"info1\":\"0x%" PRIx64
-                "\",\"value\":\"0x%" PRIx64 "\"}}",
+                ",\n{\"ph\":\"X\",\"pid\":1,\"tid\":1,\"cat\":\"exit\",\"name\":\"%s\",\"ts\":%.3f,"
+                "\"dur\":%.3f,"
+                "\"args\":{\"number\":%" PRIu64 ",\"rip\":\"0x%" PRIx64
+                "\",\"reason\":\"0x%x\",\"info1\":\"0x%" PRIx64 "\",\"value\":\"0x%" PRIx64 "\"}}",
                 tl_kind_word(row->kind), (double)(row->tsc - rows->row[0].tsc) / per_us,
                 (double)row->cycles / per_us, row->number, row->rip, row->reason, row->info1,
                 row->value);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-#define GREETING "qSupported:swbreak+;hwbreak+;vContSupported+;error-message+"
+#define GREETING         "qSupported:swbreak+;hwbreak+;vContSupported+;error-message+"
 #define REPLY_TIMEOUT_MS 20000 /* carriers repeat much earlier; this is the end of patience */
 
 uint64_t session_now_ms(void)
@@ -45,11 +45,12 @@ void session_free(struct session *session)
     free(session);
 }
 
-void session_logs(struct session *session, FILE *raw, FILE *timed, FILE *packets)
+void session_set_logs(struct session *session, const struct session_logs *logs)
 {
-    session->raw_log = raw;
-    session->timed_log = timed;
-    session->packet_log = packets;
+    session->log = logs->text;
+    session->raw_log = logs->raw;
+    session->timed_log = logs->timed;
+    session->packet_log = logs->packets;
 }
 
 enum session_state session_state(const struct session *session)
@@ -180,6 +181,8 @@ void session_text(struct session *session, const uint8_t *bytes, size_t len_byte
 {
     if (len_bytes == 0)
         return;
+    if (session->log)
+        fwrite(bytes, 1, len_bytes, session->log);
     if (session->timed_log)
         log_timed(session, bytes, len_bytes);
     if (session->record)
@@ -466,8 +469,8 @@ static bool greet(struct session *session, int timeout_ms)
     const uint8_t *reply;
     long len_bytes;
 
-    len_bytes = exchange(session, (const uint8_t *)supported, sizeof(supported) - 1, &reply,
-                         timeout_ms);
+    len_bytes =
+        exchange(session, (const uint8_t *)supported, sizeof(supported) - 1, &reply, timeout_ms);
     if (len_bytes < 0 || !strstr((const char *)reply, "PacketSize="))
         return false;
     len_bytes = exchange(session, (const uint8_t *)"?", 1, &reply, timeout_ms);

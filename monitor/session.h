@@ -19,7 +19,7 @@ enum session_state {
     SESSION_DETACHED, /* nothing attached (yet, or any more): the line is text */
     SESSION_STOPPED,
     SESSION_RUNNING,
-    SESSION_LOST,     /* the line is gone */
+    SESSION_LOST, /* the line is gone */
 };
 
 struct session;
@@ -43,8 +43,14 @@ struct session_calls {
 struct session *session_new(struct transport *transport, const struct session_calls *calls);
 void session_free(struct session *session);
 
-/* Raw line, raw line with host times, packets: open files or NULL; the session closes none. */
-void session_logs(struct session *session, FILE *raw, FILE *timed, FILE *packets);
+/* Open files or NULL; the session closes none. */
+struct session_logs {
+    FILE *text;    /* log and guest console, whatever carried them */
+    FILE *timed;   /* the same with host timestamps */
+    FILE *raw;     /* every byte that came */
+    FILE *packets; /* requests and replies */
+};
+void session_set_logs(struct session *session, const struct session_logs *logs);
 
 /* Records requests, replies, stops and text for replay.h; NULL ends it. */
 void session_record(struct session *session, FILE *file);

@@ -36,11 +36,11 @@ struct session {
     enum session_state state;
     char why[256];
     bool spoke, handshake, machine_gone;
-    FILE *raw_log, *timed_log, *packet_log, *record;
+    FILE *log, *raw_log, *timed_log, *packet_log, *record;
     bool timed_at_start; /* the timed log stands at the start of a line */
     struct session_counts counts;
 
-    bool waiting;        /* for the reply to a request */
+    bool waiting; /* for the reply to a request */
     bool reply_ready, gave_up;
     uint8_t reply[SESSION_FRAME_BYTES];
     size_t reply_len_bytes;

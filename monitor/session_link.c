@@ -19,7 +19,7 @@ struct linked {
     struct rsp_rx rx;
     uint8_t payload[SESSION_FRAME_BYTES];
     bool rx_begun;
-    bool silent; /* two seconds without a word, said so */
+    bool silent;                  /* two seconds without a word, said so */
     uint8_t queue[MESSAGE_BYTES]; /* RSP messages that the window did not take yet: length, bytes */
     size_t queue_len_bytes;
     size_t message_left_bytes; /* of the message at the head of the queue */

@@ -87,8 +87,11 @@ void stops_free(struct console *console)
 /* GDB's digit behind Z. */
 static unsigned z_type(enum stop_kind kind)
 {
-    static const unsigned types[] = {[STOP_BREAK] = 0,  [STOP_HBREAK] = 1, [STOP_WATCH] = 2,
-                                     [STOP_RWATCH] = 3, [STOP_AWATCH] = 4};
+    static const unsigned types[] = {[STOP_BREAK] = 0,
+                                     [STOP_HBREAK] = 1,
+                                     [STOP_WATCH] = 2,
+                                     [STOP_RWATCH] = 3,
+                                     [STOP_AWATCH] = 4};
 
     return types[kind];
 }
@@ -190,7 +193,8 @@ void stops_refresh(struct console *console)
         return;
     stops_import(console);
     for (;;) {
-        const char *list = target_ask(console->target, from ? "qtl.events:%" PRIx64 : "qtl.events", from);
+        const char *list =
+            target_ask(console->target, from ? "qtl.events:%" PRIx64 : "qtl.events", from);
         const char *record;
         uint64_t id, hits, ignore, next;
 
@@ -258,8 +262,9 @@ void stops_describe_hit(struct console *console, const char *stop, const char *w
     struct stop_point *point = hit_of(stop, why, pc);
 
     if (point) {
-        snprintf(line, cap_bytes, "%s %u: %s", point->kind >= STOP_WATCH ? "watchpoint" : "breakpoint",
-                 point->number, point->text);
+        snprintf(line, cap_bytes, "%s %u: %s",
+                 point->kind >= STOP_WATCH ? "watchpoint" : "breakpoint", point->number,
+                 point->text);
         return;
     }
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -17,14 +17,14 @@ struct stop_point {
     unsigned number;
     enum stop_kind kind;
     bool enabled, temporary;
-    uint32_t event_id;      /* STOP_EVENT */
-    uint64_t kinds;         /* STOP_EVENT: mask */
-    uint64_t address;       /* the others */
+    uint32_t event_id; /* STOP_EVENT */
+    uint64_t kinds;    /* STOP_EVENT: mask */
+    uint64_t address;  /* the others */
     uint32_t len_bytes;
-    uint64_t stops;         /* how often it has stopped the guest in this session */
-    uint64_t hits, ignore;  /* counted here for break- and watchpoints */
-    char *text;             /* as typed, for lists */
-    char *condition_hex;    /* bytecode for Z packets, or NULL */
+    uint64_t stops;        /* how often it has stopped the guest in this session */
+    uint64_t hits, ignore; /* counted here for break- and watchpoints */
+    char *text;            /* as typed, for lists */
+    char *condition_hex;   /* bytecode for Z packets, or NULL */
 };
 
 /* Registers one that the target has already; returns its number. `text` is copied. */

@@ -126,8 +126,8 @@ bool symbols_describe(const struct symbols *symbols, uint64_t address, char *tex
     if (!symbol)
         return false;
     offset = linked - symbol->address;
-    if (offset > NEAR_MAX_BYTES || (symbol->len_bytes && offset >= symbol->len_bytes &&
-                                    offset >= symbol->len_bytes + 0x1000))
+    if (offset > NEAR_MAX_BYTES ||
+        (symbol->len_bytes && offset >= symbol->len_bytes && offset >= symbol->len_bytes + 0x1000))
         return false;
     if (offset)
         snprintf(text, SYMBOLS_TEXT_BYTES, "%.200s+0x%llx%s", symbol->name,
@@ -206,7 +206,8 @@ const char *symbols_prefix(const struct symbols *symbols, const char *prefix, si
 bool symbols_slide_to(struct symbols *symbols, const char *name, uint64_t address)
 {
     for (size_t i = 0; i < symbols->count; i++)
-        if (in_kernel(symbols, symbols->row[i].address) && strcmp(symbols->row[i].name, name) == 0) {
+        if (in_kernel(symbols, symbols->row[i].address) &&
+            strcmp(symbols->row[i].name, name) == 0) {
             symbols->slide = address - symbols->row[i].address;
             return true;
         }

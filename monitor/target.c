@@ -215,7 +215,8 @@ bool target_key_number(const char *text, const char *key, uint64_t *value)
 
 static unsigned nibble(char digit)
 {
-    return (unsigned char)digit <= '9' ? (unsigned)(digit - '0') : (unsigned)(digit | 0x20) - 'a' + 10;
+    return (unsigned char)digit <= '9' ? (unsigned)(digit - '0')
+                                       : (unsigned)(digit | 0x20) - 'a' + 10;
 }
 
 /* Little-endian hex of at most 8 bytes; a wider register (x87) keeps its low 64 bits. */

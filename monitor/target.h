@@ -84,9 +84,9 @@ size_t target_read_physical(struct target *target, uint64_t gpa, void *bytes, si
 
 /* ---- MSRs and fields ---- */
 
-bool target_msr(struct target *target, uint32_t index, uint64_t *value);      /* as the guest reads it */
+bool target_msr(struct target *target, uint32_t index, uint64_t *value); /* as the guest reads it */
 bool target_msr_area(struct target *target, uint32_t index, uint64_t *value);
-bool target_field(struct target *target, uint32_t number, uint64_t *value);   /* encoding or offset */
+bool target_field(struct target *target, uint32_t number, uint64_t *value); /* encoding or offset */
 
 /* For expr_eval(): registers, memory, fields and MSRs through this target. */
 struct agent_env target_env(struct target *target);

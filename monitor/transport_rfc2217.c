@@ -37,11 +37,21 @@ bool rfc2217_start(struct transport *transport, unsigned baud)
     static const struct {
         uint8_t what, value;
     } port[] = {
-        {COM_SET_DATASIZE, 8}, {COM_SET_PARITY, 1}, {COM_SET_STOPSIZE, 1}, {COM_SET_CONTROL, 1},
+        {COM_SET_DATASIZE, 8},
+        {COM_SET_PARITY, 1},
+        {COM_SET_STOPSIZE, 1},
+        {COM_SET_CONTROL, 1},
     };
-    uint8_t speed[] = {TELNET_IAC, TELNET_SB, OPTION_COM_PORT, COM_SET_BAUDRATE,
-                       (uint8_t)(baud >> 24), (uint8_t)(baud >> 16), (uint8_t)(baud >> 8),
-                       (uint8_t)baud, TELNET_IAC, TELNET_SE};
+    uint8_t speed[] = {TELNET_IAC,
+                       TELNET_SB,
+                       OPTION_COM_PORT,
+                       COM_SET_BAUDRATE,
+                       (uint8_t)(baud >> 24),
+                       (uint8_t)(baud >> 16),
+                       (uint8_t)(baud >> 8),
+                       (uint8_t)baud,
+                       TELNET_IAC,
+                       TELNET_SE};
     uint8_t one[] = {TELNET_IAC, TELNET_SB, OPTION_COM_PORT, 0, 0, TELNET_IAC, TELNET_SE};
     size_t i;
 
@@ -65,8 +75,8 @@ bool rfc2217_start(struct transport *transport, unsigned baud)
 /* Answers an offer or a demand we did not start: refuse all but the three options we use. */
 static void answer(struct transport *transport, uint8_t verb, uint8_t option)
 {
-    bool ours = option == OPTION_BINARY || option == OPTION_SUPPRESS_GO_AHEAD ||
-                option == OPTION_COM_PORT;
+    bool ours =
+        option == OPTION_BINARY || option == OPTION_SUPPRESS_GO_AHEAD || option == OPTION_COM_PORT;
     uint8_t reply[] = {TELNET_IAC, 0, option};
 
     if (ours) /* announced in rfc2217_start(); answering again could loop */

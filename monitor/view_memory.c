@@ -141,8 +141,8 @@ bool view_disassemble(struct console *console, uint64_t low, uint64_t high)
     if (got == 0)
         out_error("0x%" PRIx64 ": %s", base + low, target_error(console->target));
     while (at < len_bytes && at < got && !console->interrupted) {
-        struct disas_insn insn = disas_one(target_code_bits(console->target), false, low + at,
-                                           bytes + at, got - at);
+        struct disas_insn insn =
+            disas_one(target_code_bits(console->target), false, low + at, bytes + at, got - at);
 
         if (low + at < pc && low + at + insn.len_bytes > pc) {
             out_printf("   0x%" PRIx64 ":\t.byte 0x%02x\n", low + at, bytes[at]);
@@ -193,7 +193,10 @@ static uint64_t little_endian(const uint8_t *bytes, unsigned len_bytes)
 uint64_t view_memory(struct console *console, uint64_t address, unsigned count, char letter,
                      unsigned unit_bytes)
 {
-    unsigned per_line = letter == 't' ? 2 : letter == 'a' ? 1 : unit_bytes == 1 ? 8 : 16 / unit_bytes;
+    unsigned per_line = letter == 't'     ? 2
+                        : letter == 'a'   ? 1
+                        : unit_bytes == 1 ? 8
+                                          : 16 / unit_bytes;
     char symbol[SYMBOLS_TEXT_BYTES], text[SYMBOLS_TEXT_BYTES + 40];
     size_t need, got;
     uint8_t *bytes;

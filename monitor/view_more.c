@@ -32,8 +32,8 @@ void view_pairs(const char *text)
         const char *colon = memchr(text, ':', len_bytes);
 
         if (colon)
-            out_printf(" %.*s=%.*s", (int)(colon - text), text,
-                       (int)(text + len_bytes - colon - 1), colon + 1);
+            out_printf(" %.*s=%.*s", (int)(colon - text), text, (int)(text + len_bytes - colon - 1),
+                       colon + 1);
         text += len_bytes + (text[len_bytes] == ';');
     }
     out_printf("\n");
@@ -85,9 +85,9 @@ bool view_walk(struct console *console, uint64_t address)
     target_key(text, "mode", mode, sizeof(mode));
     target_key(text, "result", result, sizeof(result));
     out_printf("0x%" PRIx64 "  paging: %s", address,
-               strcmp(mode, "4") == 0   ? "4 levels"
-               : strcmp(mode, "5") == 0 ? "5 levels"
-               : strcmp(mode, "32") == 0 ? "32-bit"
+               strcmp(mode, "4") == 0     ? "4 levels"
+               : strcmp(mode, "5") == 0   ? "5 levels"
+               : strcmp(mode, "32") == 0  ? "32-bit"
                : strcmp(mode, "pae") == 0 ? "PAE"
                                           : "off");
     if (target_key_number(text, "root", &value) && strcmp(mode, "none") != 0)
@@ -108,7 +108,10 @@ bool view_walk(struct console *console, uint64_t address)
         if (at == UINT64_MAX)
             out_printf("  %-6s level %" PRIu64 "  in the CPU             ", table, level);
         else
-            out_printf("  %-6s level %" PRIu64 "  at 0x%-16" PRIx64 "  ", guest ? table : svm ? "NPT" : "EPT",
+            out_printf("  %-6s level %" PRIu64 "  at 0x%-16" PRIx64 "  ",
+                       guest ? table
+                       : svm ? "NPT"
+                             : "EPT",
                        level, at);
         out_printf("0x%016" PRIx64 "  %s\n", entry, line);
     }
@@ -153,7 +156,8 @@ bool view_stats(struct console *console)
         return fail(console);
     exits = number(reply, "exits");
     hz = number(reply, "tsc-hz");
-    for (record = strchr(reply, '|'); record && count < TL_KIND_COUNT; record = strchr(record, '|')) {
+    for (record = strchr(reply, '|'); record && count < TL_KIND_COUNT;
+         record = strchr(record, '|')) {
         record++;
         if (!target_key(record, "kind", row[count].kind, sizeof(row[count].kind)))
             continue;
@@ -200,15 +204,21 @@ static void idt_gate(struct console *console, unsigned vector, const uint8_t *ga
 
 static void gdt_descriptor(unsigned selector, const uint8_t *d)
 {
-    uint32_t base = (uint32_t)d[2] | (uint32_t)d[3] << 8 | (uint32_t)d[4] << 16 | (uint32_t)d[7] << 24;
+    uint32_t base =
+        (uint32_t)d[2] | (uint32_t)d[3] << 8 | (uint32_t)d[4] << 16 | (uint32_t)d[7] << 24;
     uint32_t limit = (uint32_t)d[0] | (uint32_t)d[1] << 8 | (uint32_t)(d[6] & 0xf) << 16;
     bool code = d[5] & 8, system = !(d[5] & 0x10);
 
     if (d[6] & 0x80)
         limit = limit << 12 | 0xfff;
     out_printf("  %04x  base 0x%08x  limit 0x%08x  %s%s%s%s  DPL %u%s\n", selector, base, limit,
-               system ? "system" : code ? "code" : "data",
-               system ? "" : d[6] & 0x20 ? " 64-bit" : d[6] & 0x40 ? " 32-bit" : " 16-bit",
+               system ? "system"
+               : code ? "code"
+                      : "data",
+               system        ? ""
+               : d[6] & 0x20 ? " 64-bit"
+               : d[6] & 0x40 ? " 32-bit"
+                             : " 16-bit",
                !system && d[5] & 2 ? (code ? " readable" : " writable") : "",
                d[5] & 1 && !system ? " accessed" : "", d[5] >> 5 & 3,
                d[5] & 0x80 ? "" : "  not present");

@@ -49,7 +49,8 @@ static void register_line(struct console *console, unsigned i)
         out_printf("  %s", tl_kind_word((unsigned)value));
     else if (group >= 0 && value != 0 && tl_bits_format(group, value, bits, sizeof(bits)) > 0)
         out_printf("  [ %s ]", bits);
-    else if (i == TL_REG_rip && symbols_describe(console->symbols, target_pc_gva(console->target), symbol))
+    else if (i == TL_REG_rip &&
+             symbols_describe(console->symbols, target_pc_gva(console->target), symbol))
         out_printf("  <%s>", symbol);
     else if (tl_regs[i].source == TL_SRC_GPR)
         out_printf("  %" PRId64, (int64_t)value);
@@ -226,9 +227,9 @@ bool view_msr_area(struct console *console)
         bits[0] = '\0';
         if (group >= 0)
             tl_bits_format(group, value, bits, sizeof(bits));
-        out_printf("  [%2" PRIu64 "] 0x%08x %s%-22s%s 0x%016" PRIx64 "  %s%s", number(record, "slot"),
-                   index, out_style(OUT_NAME), row ? row->manual : "", out_style(OUT_PLAIN), value,
-                   bits, bits[0] ? "  " : "");
+        out_printf("  [%2" PRIu64 "] 0x%08x %s%-22s%s 0x%016" PRIx64 "  %s%s",
+                   number(record, "slot"), index, out_style(OUT_NAME), row ? row->manual : "",
+                   out_style(OUT_PLAIN), value, bits, bits[0] ? "  " : "");
         if (target_key_number(record, "field", &field))
             out_printf("VMCB+0x%" PRIx64, field);
         else

@@ -23,8 +23,9 @@ void view_changed_bits(int group, uint64_t old_value, uint64_t new_value, char *
     text[0] = '\0';
     for (unsigned i = 0; group >= 0 && i < tl_bits_count; i++) {
         const struct tl_bits_row *row = &tl_bits[i];
-        uint64_t ones = row->high - row->low == 63 ? UINT64_MAX
-                                                   : (UINT64_C(1) << (row->high - row->low + 1)) - 1;
+        uint64_t ones = row->high - row->low == 63
+                            ? UINT64_MAX
+                            : (UINT64_C(1) << (row->high - row->low + 1)) - 1;
         uint64_t was = old_value >> row->low & ones, is = new_value >> row->low & ones;
 
         if (row->group != group)
@@ -32,16 +33,15 @@ void view_changed_bits(int group, uint64_t old_value, uint64_t new_value, char *
         named |= ones << row->low;
         if (was == is || len_bytes + 1 >= cap_bytes)
             continue;
-        len_bytes += (size_t)snprintf(text + len_bytes, cap_bytes - len_bytes,
-                                      "%s%s %" PRIx64 "->%" PRIx64, len_bytes ? ", " : "",
-                                      row->name, was, is);
+        len_bytes +=
+            (size_t)snprintf(text + len_bytes, cap_bytes - len_bytes, "%s%s %" PRIx64 "->%" PRIx64,
+                             len_bytes ? ", " : "", row->name, was, is);
     }
     for (unsigned bit = 0; bit < 64 && len_bytes + 1 < cap_bytes; bit++)
         if (((old_value ^ new_value) & ~named) >> bit & 1)
-            len_bytes += (size_t)snprintf(text + len_bytes, cap_bytes - len_bytes,
-                                          "%sbit %u %u->%u", len_bytes ? ", " : "", bit,
-                                          (unsigned)(old_value >> bit & 1),
-                                          (unsigned)(new_value >> bit & 1));
+            len_bytes += (size_t)snprintf(
+                text + len_bytes, cap_bytes - len_bytes, "%sbit %u %u->%u", len_bytes ? ", " : "",
+                bit, (unsigned)(old_value >> bit & 1), (unsigned)(new_value >> bit & 1));
 }
 
 /* ---- what an exit was about, in one line ---- */
@@ -84,15 +84,16 @@ static void tell_cr(const char *text, const char *kind, char *line, size_t cap_b
     }
     view_changed_bits(tl_bits_group(reg), old, value, changed, sizeof(changed));
     snprintf(line, cap_bytes, "0x%" PRIx64 " -> %s0x%" PRIx64 "%s  (%s)%s%s", old,
-             out_style(OUT_CHANGED), value, out_style(OUT_PLAIN), changed[0] ? changed : "no change",
-             strcmp(op, "mov") != 0 && op[0] ? " by " : "", strcmp(op, "mov") != 0 ? op : "");
+             out_style(OUT_CHANGED), value, out_style(OUT_PLAIN),
+             changed[0] ? changed : "no change", strcmp(op, "mov") != 0 && op[0] ? " by " : "",
+             strcmp(op, "mov") != 0 ? op : "");
 }
 
 static void tell_exception(const char *text, char *line, size_t cap_bytes)
 {
     static const char *const names[] = {
-        "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", NULL,  "#TS", "#NP",
-        "#SS", "#GP", "#PF", NULL,  "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
+        "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", NULL,  "#TS",
+        "#NP", "#SS", "#GP", "#PF", NULL,  "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
     };
     uint64_t vector = number(text, "vector");
     const char *name = vector < sizeof(names) / sizeof(names[0]) ? names[vector] : NULL;
@@ -138,11 +139,10 @@ static void tell(const char *text, const char *kind, char *line, size_t cap_byte
         snprintf(line, cap_bytes, "leaf 0x%" PRIx64 "  subleaf 0x%" PRIx64, number(text, "leaf"),
                  number(text, "subleaf"));
     } else if (strcmp(kind, "io-in") == 0 || strcmp(kind, "io-out") == 0) {
-        size_t used = (size_t)snprintf(line, cap_bytes, "port 0x%" PRIx64 "  %" PRIu64 " byte%s%s%s",
-                                       number(text, "port"), number(text, "size"),
-                                       number(text, "size") == 1 ? "" : "s",
-                                       number(text, "string") ? "  string" : "",
-                                       number(text, "rep") ? "  rep" : "");
+        size_t used = (size_t)snprintf(
+            line, cap_bytes, "port 0x%" PRIx64 "  %" PRIu64 " byte%s%s%s", number(text, "port"),
+            number(text, "size"), number(text, "size") == 1 ? "" : "s",
+            number(text, "string") ? "  string" : "", number(text, "rep") ? "  rep" : "");
         if (kind[3] == 'o' && !number(text, "string") && used < cap_bytes)
             snprintf(line + used, cap_bytes - used, "  value 0x%" PRIx64, number(text, "value"));
     } else if (strncmp(kind, "nested", 6) == 0) {
@@ -184,7 +184,10 @@ void view_place(struct console *console)
     got = target_read(target, gva, bytes, sizeof(bytes));
     insn = disas_one(bits, console->intel_syntax, rip, bytes, got);
     out_printf("  %04" PRIx64 ":%s0x%0*" PRIx64 "%s", cs, out_style(OUT_NAME),
-               bits == 16 ? 4 : bits == 32 ? 8 : 16, rip, out_style(OUT_PLAIN));
+               bits == 16   ? 4
+               : bits == 32 ? 8
+                            : 16,
+               rip, out_style(OUT_PLAIN));
     if (symbols_describe(console->symbols, gva, symbol))
         out_printf(" <%s>", symbol);
     if (got == 0)
@@ -263,9 +266,8 @@ void view_attached(struct console *console)
 
 static void exit_event(const char *text)
 {
-    static const char *const types[] = {"external interrupt", "?",       "NMI",
-                                        "exception",          "INT n",   "ICEBP",
-                                        "INT3 or INTO",       "other"};
+    static const char *const types[] = {
+        "external interrupt", "?", "NMI", "exception", "INT n", "ICEBP", "INT3 or INTO", "other"};
     uint64_t vec = number(text, "vec");
 
     if (!(vec >> 31 & 1))
@@ -309,7 +311,8 @@ bool view_exit(struct console *console)
     if (symbols_describe(console->symbols, rip, symbol))
         out_printf(" <%s>", symbol);
     out_printf("  %s mode, instruction of %" PRIu64 " bytes\n", mode, number(text, "len"));
-    out_printf("  stage       %s the handler%s%s\n", stage, verdict[0] ? "; verdict " : "", verdict);
+    out_printf("  stage       %s the handler%s%s\n", stage, verdict[0] ? "; verdict " : "",
+               verdict);
     exit_event(text);
     return true;
 }

@@ -106,29 +106,69 @@ static void names_are_unique(void **state)
 static void abbreviations_are_gdbs(void **state)
 {
     static const char *const pairs[][2] = {
-        {"c", "continue"},        {"si", "stepi"},          {"p/x 1", "print"},
-        {"x/4i $pc", "x"},        {"i r", "info registers"}, {"info reg", "info registers"},
-        {"info b", "info breakpoints"}, {"b main", "break"}, {"d 1", "delete"},
-        {"disas", "disassemble"}, {"k", "kill"},            {"q", "quit"},
-        {"h", "help"},            {"in vm", "info vmcs"},   {"info msr-a", "info msr-area"},
-        {"info msr", "info msr"}, {"sour f", "source"},     {"symbol-file f", "symbol-file"},
+        {"c", "continue"},
+        {"si", "stepi"},
+        {"p/x 1", "print"},
+        {"x/4i $pc", "x"},
+        {"i r", "info registers"},
+        {"info reg", "info registers"},
+        {"info b", "info breakpoints"},
+        {"b main", "break"},
+        {"d 1", "delete"},
+        {"disas", "disassemble"},
+        {"k", "kill"},
+        {"q", "quit"},
+        {"h", "help"},
+        {"in vm", "info vmcs"},
+        {"info msr-a", "info msr-area"},
+        {"info msr", "info msr"},
+        {"sour f", "source"},
+        {"symbol-file f", "symbol-file"},
     };
 
     (void)state;
     for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
         assert_string_equal(found(pairs[i][0]), pairs[i][1]);
-    assert_string_equal(found("inf"), "");   /* of what? */
+    assert_string_equal(found("inf"), ""); /* of what? */
     assert_string_equal(found("frobnicate"), "");
 }
 
 static void wrong_input_is_an_error(void **state)
 {
     static const char *const lines[] = {
-        "frobnicate", "print", "print 1 +", "print )", "set", "set rip", "x/999999999z 0", "catch",
-        "catch nonsense", "delete 7", "ignore", "ignore 1 2", "source /nonexistent/file",
-        "symbol-file /nonexistent/file", "expect", "expect stop nonsense", "help nonsense", "walk",
-        "info vmcs", "continue", "interrupt", "inject", "diff", "diff a b", "ring", "dump", "load",
-        "find", "reset", "kill", "record /tmp/x", "set disassembly-flavor french", "info nonsense",
+        "frobnicate",
+        "print",
+        "print 1 +",
+        "print )",
+        "set",
+        "set rip",
+        "x/999999999z 0",
+        "catch",
+        "catch nonsense",
+        "delete 7",
+        "ignore",
+        "ignore 1 2",
+        "source /nonexistent/file",
+        "symbol-file /nonexistent/file",
+        "expect",
+        "expect stop nonsense",
+        "help nonsense",
+        "walk",
+        "info vmcs",
+        "continue",
+        "interrupt",
+        "inject",
+        "diff",
+        "diff a b",
+        "ring",
+        "dump",
+        "load",
+        "find",
+        "reset",
+        "kill",
+        "record /tmp/x",
+        "set disassembly-flavor french",
+        "info nonsense",
     };
 
     (void)state;
@@ -153,7 +193,8 @@ static void without_a_machine(void **state)
     assert_int_equal(cmd_execute(&console, "info breakpoints"), CMD_OK);
     assert_int_equal(cmd_execute(&console, "help"), CMD_OK);
     assert_int_equal(cmd_execute(&console, "help kinds"), CMD_OK);
-    assert_int_equal(cmd_execute(&console, "expect 1 == 1"), CMD_EXPECT_FAILED); /* of what machine? */
+    assert_int_equal(cmd_execute(&console, "expect 1 == 1"),
+                     CMD_EXPECT_FAILED); /* of what machine? */
     assert_int_equal(cmd_execute(&console, "quit"), CMD_QUIT);
 }
 
@@ -205,12 +246,24 @@ static void keys_of_replies(void **state)
 static void nothing_typed_crashes(void **state)
 {
     static const char *const parts[] = {
-        "print", "/x", "/", "catch", "cr0-write", ",", "if", "do", "log", "\"%s %d\"", "\"", ";", "set",
-        "=", "rip", "cr0.PG", "vmcs.", "guest_rip", "msr-area[", "efer", "]", "(", ")", "$", "$$", "$1",
-        "0x", "0xffffffffffffffff", "-1", "<<", "64", "/", "0", "%", "u32(", "x/3i", "disassemble", "+16",
-        "break", "f000:fff0", "watch", "info", "registers", "help", "\\", "\x01", "\xff", "'", "ring",
-        "only", "0-1", "once", "expect", "output", "[", "*", "within", "symbol-file", "echo", "diff", "?",
-        ":", "?:", "delete", "ignore", "find", "walk", "inject", "exception", "snapshot", "check", "audit",
+        "print",       "/x",          "/",         "catch",
+        "cr0-write",   ",",           "if",        "do",
+        "log",         "\"%s %d\"",   "\"",        ";",
+        "set",         "=",           "rip",       "cr0.PG",
+        "vmcs.",       "guest_rip",   "msr-area[", "efer",
+        "]",           "(",           ")",         "$",
+        "$$",          "$1",          "0x",        "0xffffffffffffffff",
+        "-1",          "<<",          "64",        "/",
+        "0",           "%",           "u32(",      "x/3i",
+        "disassemble", "+16",         "break",     "f000:fff0",
+        "watch",       "info",        "registers", "help",
+        "\\",          "\x01",        "\xff",      "'",
+        "ring",        "only",        "0-1",       "once",
+        "expect",      "output",      "[",         "*",
+        "within",      "symbol-file", "echo",      "diff",
+        "?",           ":",           "?:",        "delete",
+        "ignore",      "find",        "walk",      "inject",
+        "exception",   "snapshot",    "check",     "audit",
     };
     uint64_t seed = 88172645463325252u;
     char dir[] = "/tmp/trapline-test-XXXXXX", command[80];
