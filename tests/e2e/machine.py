@@ -64,7 +64,7 @@ plugin_ctrl: unmapped=1, biosdev=1, speaker=0, extfpuirq=1, parallel=0, serial=1
 romimage: file=/usr/share/bochs/BIOS-bochs-latest, options=fastboot
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
 megs: {mem}
-cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs=1
+cpu: model={cpu}, count={smp}, ips={ips}, reset_on_triple_fault=0, ignore_bad_msrs={ignore_msrs}
 clock: sync={sync}, time0=946681200
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=cdrom, path="{dir}/boot.iso", status=inserted
@@ -97,6 +97,7 @@ class Machine:
     sync: str = "none"
     ips: int = 10_000_000
     cpu: str = ""  # instead of the platform's
+    strict_msrs: bool = False  # Bochs: an MSR that the model lacks raises #GP, as on a real CPU
     qemu_extra: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -150,6 +151,7 @@ class Machine:
             smp=self.smp,
             ips=self.ips,
             sync=self.sync,
+            ignore_msrs=0 if self.strict_msrs else 1,
             com1=com1,
             panic="CPU0=report, action=fatal" if svm else "action=fatal",
         )
