@@ -111,6 +111,59 @@ static const char *delivered_text(uint8_t vector)
     return vector < 32 && texts[vector] ? texts[vector] : "an exception could not be delivered";
 }
 
+/*
+ * Instructions that VMX lets the guest use by a secondary control only: without it they raise #UD, with
+ * no exit (SDM, "Secondary Processor-Based VM-Execution Controls").
+ */
+static const struct {
+    const char *name;
+    uint8_t len, bytes[4], last_mask; /* the last byte is compared under the mask (ModRM) */
+    uint8_t control_bit;
+} enabled_by_control[] = {
+    {"RDTSCP", 3, {0x0f, 0x01, 0xf9, 0}, 0xff, 3},
+    {"INVPCID", 4, {0x66, 0x0f, 0x38, 0x82}, 0xff, 12},
+    {"XSAVES", 3, {0x0f, 0xc7, 0x28, 0}, 0x38, 20},
+    {"XRSTORS", 3, {0x0f, 0xc7, 0x18, 0}, 0x38, 20},
+};
+
+void explain_control_off(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+    const uint16_t row = VMCS_ROW_proc2_controls;
+    uint8_t copy[16];
+    const uint8_t *code = code_at_rip(r, 8, copy);
+    uint64_t cap = 0;
+
+    if (r->state.svm || !snapshot_has(&r->state, row))
+        return;
+    snapshot_cap(&r->state, 0x48b, &cap);
+    if ((code[0] & 0xf8) == 0x48) /* REX.W */
+        code++;
+    for (unsigned i = 0; i < sizeof(enabled_by_control) / sizeof(enabled_by_control[0]); i++) {
+        unsigned len = enabled_by_control[i].len, bit = enabled_by_control[i].control_bit;
+        uint8_t mask = enabled_by_control[i].last_mask;
+        struct explain_writer w;
+        bool same = true;
+
+        for (unsigned b = 0; b < len; b++)
+            same &= (code[b] & (b == len - 1 ? mask : 0xff)) == enabled_by_control[i].bytes[b];
+        if (!same || (r->state.field[row] >> bit & 1))
+            continue;
+        w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
+        text_str(&w.text, enabled_by_control[i].name);
+        text_str(&w.text, " raises #UD: its enabling control (secondary processor-based, bit ");
+        text_dec(&w.text, bit);
+        text_str(&w.text, cap >> (32 + bit) & 1
+                              ? ") is 0 although the CPU has it: set it, or hide the feature in CPUID"
+                              : ") is 0 and the CPU does not offer it: hide the feature in CPUID");
+        text_str(&w.evidence, "instruction at RIP ");
+        text_hex(&w.evidence, r->rip);
+        text_str(&w.evidence, "; proc2_controls ");
+        text_hex(&w.evidence, r->state.field[row]);
+        return;
+    }
+}
+
 /* Which exception most likely came first, from the walk and the instruction at RIP. */
 static const char *first_exception(const struct crash_record *r, uint8_t *vector)
 {
@@ -179,7 +232,7 @@ static void last_change(const struct crash_record *r, struct text *t)
     const struct record_ring *before = NULL;
 
     for (unsigned i = r->ring_count; i-- > 0 && !before;)
-        if (r->ring[i].changed && r->ring[i].kind != TL_KIND_TRIPLE_FAULT)
+        if (r->ring[i].changed >> 2 && r->ring[i].kind != TL_KIND_TRIPLE_FAULT) /* more than RIP, GPR */
             before = &r->ring[i];
     if (!before)
         return;
@@ -259,12 +312,15 @@ void explain_halted(struct explain_run *run)
     text_hex(&w.evidence, r->rflags);
 }
 
-/* Always there, always last: what can be said when nothing else can. */
+/* What can be said when nothing else can. */
 void explain_nothing(struct explain_run *run)
 {
     const struct crash_record *r = run->r;
-    struct explain_writer w = explain_add(run, EXPLAIN_PROVEN, RANK_LAST);
+    struct explain_writer w;
 
+    if (run->out->count)
+        return;
+    w = explain_add(run, EXPLAIN_PROVEN, RANK_LAST);
     if (r->why == RECORD_LIVE || r->why == RECORD_HANG) {
         text_str(&w.text, "the guest is alive; ");
         text_str(&w.text, run->out->rules_violated

@@ -72,6 +72,30 @@ void explain_efer_lost(struct explain_run *run)
                               "over a 4-level table, and the next fetch faults");
 }
 
+void explain_lma_lost(struct explain_run *run)
+{
+    const struct crash_record *r = run->r;
+    const struct record_ring *pg = explain_last(r, TL_KIND_CR0_WRITE, ~UINT64_C(0));
+    struct explain_writer w;
+
+    if (r->why != RECORD_TRIPLE_FAULT || !(r->cr0_real & X_PG) || !(r->efer_real & X_LME) ||
+        (r->efer_real & X_LMA))
+        return;
+    w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
+    text_str(&w.text, r->state.svm ? "EFER.LMA is 0 while CR0.PG=1 and EFER.LME=1: the VMCB's EFER must "
+                                     "follow, LMA = LME and PG"
+                                   : "EFER.LMA is 0 while CR0.PG=1 and EFER.LME=1: IA-32e mode guest "
+                                     "must follow, LMA = LME and PG");
+    text_str(&w.evidence, "EFER ");
+    text_hex(&w.evidence, r->efer_real);
+    text_str(&w.evidence, " CR0 ");
+    text_hex(&w.evidence, r->cr0_real);
+    if (pg) {
+        text_str(&w.evidence, "; paging was switched on by the MOV to CR0");
+        explain_at(&w.evidence, pg);
+    }
+}
+
 void explain_efer_inherited(struct explain_run *run)
 {
     const struct crash_record *r = run->r;

@@ -111,6 +111,7 @@ void exit_fast_cpuid(struct vcpu *vcpu, uint32_t raw_reason)
 {
     ring_fast(vcpu, HV_EXIT_CPUID, raw_reason);
     perform(vcpu);
+    ring_fast_value(vcpu, (uint32_t)vcpu->regs.rcx);
 }
 
 enum hv_verdict exit_cpuid(struct vcpu *vcpu)

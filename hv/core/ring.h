@@ -52,6 +52,12 @@ const char *ring_init(struct vcpu *vcpu, uint32_t records);
 void ring_begin(struct vcpu *vcpu);
 void ring_end(struct vcpu *vcpu, enum hv_verdict verdict);
 
+/* The exit's own value, when it is known only after the handler. */
+static inline void ring_fast_value(struct vcpu *vcpu, uint64_t value)
+{
+    vcpu->ring->record[(vcpu->ring->count - 1) & vcpu->ring->mask].value = value;
+}
+
 /* The record `back` exits before the last one (0: the last), or NULL. */
 const struct ring_record *ring_last(const struct vcpu *vcpu, uint64_t back);
 

@@ -103,7 +103,7 @@ FAULTS = (
     Fault(
         "cr4-ignore",
         "pae_paging",
-        both(r"CR4 bits were lost: the guest wrote CR4 = 0x20, the CPU holds 0x(20)?0(00)?; missing: PAE"),
+        both(r"CR4 bits were lost: the guest wrote CR4 = 0x20, the CPU holds 0x(2000|0); missing: PAE"),
     ),
     Fault(
         "pdpte-stale",
