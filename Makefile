@@ -135,6 +135,9 @@ install: all ## copy to DESTDIR/PREFIX
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/trapline $(DESTDIR)$(PREFIX)/share/trapline
 	install -m 755 $(B)/trapline $(DESTDIR)$(PREFIX)/bin/trapline
 	install -m 755 tools/mkiso $(DESTDIR)$(PREFIX)/lib/trapline/mkiso
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	$(B)/trapline --print-man > $(DESTDIR)$(PREFIX)/share/man/man1/trapline.1
+	$(B)/trapline --print-completion > $(DESTDIR)$(PREFIX)/share/bash-completion/completions/trapline
 	install -m 644 $(HV_ELF) $(DESTDIR)$(PREFIX)/lib/trapline/trapline.elf
 	@for f in $$(git ls-files gdbext | grep '\.py$$') $(PY_TABLES); do \
 	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/trapline/gdbext/$${f#*gdbext/}; done

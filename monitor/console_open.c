@@ -272,8 +272,13 @@ bool console_open(struct console *console, const struct options *options)
 
 void console_close(struct console *console)
 {
-    if (console->machine_started)
+    if (console->machine_started) {
+        if (console->session)
+            session_lose(console->session, "the machine was switched off");
         machine_stop(&console->machine);
+    } else if (console_attached(console) && !console_running(console)) {
+        session_detach(console->session); /* as GDB does: a guest is not left standing */
+    }
     broker_free(console->broker);
     session_free(console->session);
     target_free(console->target);

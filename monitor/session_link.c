@@ -6,13 +6,15 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "monitor/session_impl.h"
 #include "protocol/link.h"
 #include "protocol/rsp.h"
 
-#define MESSAGE_BYTES (2 * SESSION_FRAME_BYTES)
+#define GOODBYE_ROUNDS 10 /* of 20 ms */
+#define MESSAGE_BYTES  (2 * SESSION_FRAME_BYTES)
 
 struct linked {
     struct link link;
@@ -213,16 +215,28 @@ static bool linked_up(struct session *session)
     return linked && linked->link.state == LINK_UP;
 }
 
+/* The goodbye is not acknowledged, and an emulator may drop what it has not read when we hang up: give
+ * it time to arrive, else the hypervisor waits ten seconds for us. */
+static void say_goodbye(struct session *session, struct linked *linked)
+{
+    struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+
+    link_close(&linked->link);
+    for (unsigned round = 0; round < GOODBYE_ROUNDS; round++) {
+        if (!drain(session, linked) || !transport_flush(session->transport))
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
 static void linked_close(struct session *session)
 {
     struct linked *linked = session->carrier_state;
 
     if (!linked)
         return;
-    if (linked->link.state == LINK_UP && session->state != SESSION_LOST) {
-        link_close(&linked->link);
-        drain(session, linked);
-    }
+    if (linked->link.state == LINK_UP && session->state != SESSION_LOST)
+        say_goodbye(session, linked);
     free(linked);
     session->carrier_state = NULL;
 }

@@ -257,6 +257,28 @@ def test_vanished_machine_is_told_within_two_seconds(work: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def test_attach_again_and_again(work: Path) -> None:
+    """Link, plain RSP and link in turn, with `detach` and without: each finds a clean start."""
+    path = Path("/tmp") / f"tl-again-{os.getpid()}.sock"
+    qemu = subprocess.Popen(
+        ["qemu-system-x86_64", "-machine", "pc,smm=off", "-accel", "tcg", "-cpu", "max", "-m", "256",
+         "-display", "none", "-nodefaults", "-serial", f"unix:{path},server=on,wait=off",
+         "-kernel", str(machine.HV), "-initrd", str(tiny("spin_cli"))],
+        stdin=subprocess.DEVNULL)
+    try:
+        time.sleep(2)
+        for extra in ([], ["--bare"], [], ["--bare"], ["--bare"], []):
+            for end in (["-e", "detach"], []):
+                run = trapline(work, "attach", *extra, "--batch", "--timeout", "20", "-e", "interrupt",
+                               "-e", "stepi", "-e", "print/x rip", *end, str(path))
+                assert run.status == 0, (extra, end, str(run))
+                assert re.search(r"= 0x10[0-9a-f]{4}", run.out), str(run)
+    finally:
+        qemu.kill()
+        qemu.wait()
+        path.unlink(missing_ok=True)
+
+
 def screen(session: str) -> str:
     return subprocess.run(["tmux", "-L", session, "capture-pane", "-p", "-t", session], text=True,
                           stdout=subprocess.PIPE, check=True).stdout
