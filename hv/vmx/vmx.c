@@ -306,7 +306,8 @@ static void __attribute__((noinline)) tf_at_entry(struct vcpu *vcpu)
         vmwrite(vmcs_guest_pending_debug, pending | PENDING_DEBUG_BS);
 }
 
-/* The rare work after an exit: after those of rare_reason(), and whenever attention is set. */
+/* The rare work after an exit (a refused injection stays in its field, for the person who looks, mends
+ * and tries again): after those of rare_reason(), and whenever attention is set. */
 static void __attribute__((noinline)) after_exit(struct vcpu *vcpu)
 {
     struct vmx_vcpu *vmx = vmx_of(vcpu);
@@ -315,8 +316,6 @@ static void __attribute__((noinline)) after_exit(struct vcpu *vcpu)
         vmx_unblock_nmis();
     else if (vcpu->exit.kind == HV_EXIT_PREEMPTION_TIMER)
         vmwrite(vmcs_preemption_timer_value, vmx->timer_ticks);
-    else if (vcpu->exit.kind == HV_EXIT_ENTRY_FAILURE)
-        vmwrite(vmcs_entry_intr_info, 0); /* not injected, and not to be injected unasked later */
     if (vmx->step_tf && !vmx->own_tf)
         vcpu->regs.rflags &= ~RFLAGS_TF;
 }

@@ -64,7 +64,7 @@ def first_text(value: object) -> str:
 def test_fault_is_named(fault: Fault, name: str, shown: Shown, work: Path) -> None:
     vm = boot(fault, name, work, shown)
     with vm:
-        assert vm.wait_for(r"tl: why: "), f"no verdict on the line\n{vm.tail()}"
+        assert vm.wait_for(r"tl: why: [^\n]*\n"), f"no verdict on the line\n{vm.tail()}"
     text = vm.text()
     assert re.search("tl: exit .*" + shown.stop, text), f"another stop\n{vm.tail()}"
     why = re.search(r"tl: why: (.*)$", text, re.MULTILINE)
