@@ -8,6 +8,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define DR6_STEP (UINT64_C(1) << 14)
+
 void breaks_init(struct breaks *breaks, const struct dbg_target *target, struct codepool *pool,
                  const struct dbg_out *out)
 {
@@ -271,9 +273,14 @@ struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t
     struct dbg_dr own;
 
     breaks->target->dr_own(breaks->target->machine, cpu, &own);
-    for (unsigned slot = 0; slot < 4; slot++)
-        if (own.dr7 >> 2 * slot & 3)
+    for (unsigned slot = 0; slot < 4; slot++) {
+        bool code = !(own.dr7 >> (16 + 4 * slot) & 3);
+
+        /* Beside a trap a code breakpoint only announces itself: it faults at the next entry, unless
+         * RF lets the instruction pass. */
+        if (own.dr7 >> 2 * slot & 3 && !(code && dr6 & DR6_STEP))
             hit.guest_bits |= dr6 & UINT64_C(1) << slot;
+    }
     for (unsigned i = 0; i < BREAKS_MAX; i++) {
         struct breakpoint *bp = &breaks->bp[i];
 

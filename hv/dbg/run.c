@@ -167,7 +167,7 @@ bool run_owns_exit(struct run *run, unsigned cpu, const struct dbg_exit *exit, b
         struct break_hit hit = {0};
 
         if (exit->kind == TL_KIND_EXCEPTION && exit->dr6 & 0xf) {
-            hit = breaks_debug_exit(run->breaks, cpu, exit->dr6 & 0xf, pc_gva(run, cpu));
+            hit = breaks_debug_exit(run->breaks, cpu, exit->dr6, pc_gva(run, cpu));
             if (hit.ours && !hit.stop && breaks_at(run->breaks, pc_gva(run, cpu)) == PLACE_DR)
                 pass_breakpoint(run, cpu);
             guest_share(run, cpu, hit.guest_bits);

@@ -355,6 +355,24 @@ static void guests_own_tf_gets_its_trap(void **state)
     assert_int_equal(f.guest_dr6, DR6_BS);
 }
 
+static void announced_code_breakpoint_is_not_delivered(void **state)
+{
+    (void)state;
+    f.own.dr7 = 0x402; /* the guest's G0, execution, at the next instruction */
+    f.own.addr[0] = 0x1001;
+    run_resume(&run, 0, RUN_STEP, 0, 0);
+    run_before_entry(&run, 0);
+    f.reg[TL_REG_rip] = 0x1001;
+    step(DR6_BS | 1);
+    assert_false(f.inject.valid); /* it faults by itself when it is executed, or RF lets it pass */
+    f.own.dr7 = 0x10402;          /* a watchpoint has happened */
+    run_resume(&run, 0, RUN_STEP, 0, 0);
+    run_before_entry(&run, 0);
+    step(DR6_BS | 1);
+    assert_true(f.inject.valid);
+    assert_int_equal(f.guest_dr6, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,6 +393,7 @@ int main(void)
         cmocka_unit_test_setup(step_over_own_page_breakpoint, setup),
         cmocka_unit_test_setup(range_step_goes_on_inside, setup),
         cmocka_unit_test_setup(guests_own_tf_gets_its_trap, setup),
+        cmocka_unit_test_setup(announced_code_breakpoint_is_not_delivered, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
