@@ -17,6 +17,7 @@
 #include "monitor/broker.h"
 #include "monitor/console_impl.h"
 #include "monitor/editor.h"
+#include "monitor/kaslr.h"
 #include "monitor/out.h"
 #include "monitor/stops.h"
 #include "monitor/target.h"
@@ -332,6 +333,16 @@ static bool pass(struct console *console)
     return session_resume(console->session, "vCont;c");
 }
 
+/* Once per session, at the first stop in a kernel whose symbols we have. */
+static void find_kernel(struct console *console)
+{
+    uint64_t rip;
+
+    if (!console->kernel_found && symbols_count(console->symbols) > 0 &&
+        target_reg(console->target, TL_REG_rip, &rip) && rip >= UINT64_C(0xffffffff80000000))
+        console->kernel_found = kaslr_find(console);
+}
+
 /* Shows a stop, or why there was no going on. True when the guest runs again: an ignored hit. */
 static bool take_stop(struct console *console)
 {
@@ -354,8 +365,10 @@ static bool take_stop(struct console *console)
     if (console->last_command && !console->dead_unasked && !console->interrupted &&
         stops_again(console))
         return pass(console);
-    if (!console->quiet_stop)
+    if (!console->quiet_stop) {
+        find_kernel(console);
         view_stop(console);
+    }
     return false;
 }
 

@@ -144,5 +144,5 @@ int explain_logs(const struct options *options)
         printf("\n");
     }
     json_decref(list);
-    return status != STATUS_OK ? status : crashes ? STATUS_GUEST_DIED : STATUS_OK;
+    return status != STATUS_OK ? status : crashes ? STATUS_OK : STATUS_EXPECT_FAILED;
 }

@@ -4,6 +4,6 @@
 
 struct options;
 
-/* Reads the files ("-": standard input), prints; returns the exit status: 0 when no log holds a
- * crash, 4 when one does, 2 when a file cannot be read. */
+/* Reads the files ("-": standard input), prints; returns the exit status: 0 when a crash was found and
+ * explained, 1 when no log holds one, 2 when a file cannot be read. */
 int explain_logs(const struct options *options);

@@ -37,7 +37,7 @@ static bool try_name(struct console *console, const char *name, uint64_t seen)
     return true;
 }
 
-void kaslr_find(struct console *console)
+bool kaslr_find(struct console *console)
 {
     static const char *const gates[] = {"asm_exc_divide_error", "divide_error"};
     uint64_t lstar, base, offset;
@@ -45,18 +45,19 @@ void kaslr_find(struct console *console)
 
     if (!console_attached(console) || console_running(console) ||
         target_code_bits(console->target) != 64)
-        return;
+        return false;
     if (target_msr(console->target, MSR_lstar, &lstar) && lstar &&
         try_name(console, "entry_SYSCALL_64", lstar))
-        return;
+        return true;
     if (!target_reg(console->target, TL_REG_idtr_base, &base) || base == 0 ||
         target_read(console->target, base, gate, sizeof(gate)) != sizeof(gate))
-        return;
+        return false;
     offset = (uint64_t)gate[0] | (uint64_t)gate[1] << 8 | (uint64_t)gate[6] << 16 |
              (uint64_t)gate[7] << 24;
     for (unsigned i = 0; i < 4; i++)
         offset |= (uint64_t)gate[8 + i] << (32 + 8 * i);
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++)
         if (try_name(console, gates[i], offset))
-            return;
+            return true;
+    return false;
 }

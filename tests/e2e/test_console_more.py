@@ -125,6 +125,20 @@ def test_record_and_replay(work: Path) -> None:
     assert odd.status == 2 and "not asked" in odd.err
 
 
+def test_kernel_found_after_kaslr(work: Path) -> None:
+    """Symbols are given before the kernel has moved itself; the first stop in it finds where it is."""
+    run = trapline(
+        work,
+        *("run", "--batch", "--timeout", "100", "--append", "console=ttyS0 panic=-1"),
+        *("--symbols", str(machine.KERNEL.with_name("System.map")), "-e", "catch wrmsr only lstar"),
+        *("-e", "continue", "-e", "delete", "-e", "stepi 4", "-e", "info symbols", "-e", "x/i $rip"),
+        *("-e", "tbreak entry_SYSCALL_64", "-e", "continue", "-e", "x/i $rip"),
+    )
+    assert run.status == 0, str(run)
+    assert re.search(r"the kernel (runs|is) 0x[0-9a-f]+ above", run.out), str(run)
+    assert re.search(r"=> 0xffffffff[0-9a-f]{8} <entry_SYSCALL_64>:\tswapgs", run.out), str(run)
+
+
 def test_rings_of_two_runs(work: Path) -> None:
     """`ring save` twice, `diff` names the first exit that differs; a trace that viewers open."""
     paths = []
