@@ -29,13 +29,15 @@ static void rebuild(struct events *events)
     struct dbg_wants wants = {0};
 
     memset(events->index, 0, sizeof(events->index));
-    events->armed = 0;
+    events->armed = events->unfiltered = 0;
     for (unsigned slot = 0; slot < EVENTS_MAX; slot++) {
         const struct event *event = &events->event[slot];
 
         if (!watches(event))
             continue;
         events->armed |= event->kinds;
+        if (!event->filter_count)
+            events->unfiltered |= event->kinds;
         for (unsigned kind = 0; kind < TL_KIND_COUNT; kind++)
             if (event->kinds & DBG_KIND_BIT(kind))
                 events->index[kind][slot / 64] |= UINT64_C(1) << slot % 64;
@@ -57,11 +59,7 @@ static void rebuild(struct events *events)
 
 bool events_unfiltered(const struct events *events, enum tl_kind kind)
 {
-    for (unsigned slot = 0; slot < EVENTS_MAX; slot++)
-        if (watches(&events->event[slot]) && !events->event[slot].filter_count &&
-            events->event[slot].kinds & DBG_KIND_BIT(kind))
-            return true;
-    return false;
+    return events->unfiltered & DBG_KIND_BIT(kind);
 }
 
 uint32_t events_add(struct events *events, const struct event *spec)

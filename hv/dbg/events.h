@@ -54,6 +54,7 @@ struct events {
     struct codepool *pool;
     struct dbg_out out;
     uint64_t armed; /* kinds of enabled events */
+    uint64_t unfiltered; /* those of them that an event without a filter wants */
     uint64_t index[TL_KIND_COUNT][EVENTS_MAX / 64]; /* bit n: slot n wants this kind */
     struct event event[EVENTS_MAX];
     uint32_t next_id;
