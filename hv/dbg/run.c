@@ -148,6 +148,9 @@ static bool fetch_exit(struct run *run, unsigned cpu, const struct dbg_exit *exi
 
     if (!hit.ours)
         return false;
+    if (run->cpu[cpu].rf_valid && run->cpu[cpu].rf_rip == get(run, cpu, TL_REG_rip))
+        pass_breakpoint(run, cpu); /* nothing was executed since: RF still holds */
+    run->cpu[cpu].rf_valid = false;
     if (hit.stop) {
         *stop = stop_at(run, cpu, RUN_WHY_BREAKPOINT, hit.bp);
         return true;
@@ -232,6 +235,8 @@ void run_before_entry(struct run *run, unsigned cpu)
         wants_tell(run, cpu);
         return;
     }
+    run->cpu[cpu].rf_valid = get(run, cpu, TL_REG_eflags) & RFLAGS_RF;
+    run->cpu[cpu].rf_rip = get(run, cpu, TL_REG_rip);
     breaks_load(run->breaks, cpu, false, NULL);
     wants_tell(run, cpu);
 }

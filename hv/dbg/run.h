@@ -35,6 +35,8 @@ struct run {
         struct step step;
         uint8_t goal;                    /* enum run_goal */
         uint64_t range_first, range_end; /* RIP in [first, end) steps on */
+        bool rf_valid;                   /* entered with RF at rf_rip: Bochs loses it at a fetch exit */
+        uint64_t rf_rip;
         struct dbg_wants wants;          /* as told last */
         bool wants_valid;
     } cpu[RUN_CPUS_MAX];
