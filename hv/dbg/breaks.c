@@ -103,7 +103,9 @@ enum break_error breaks_insert(struct breaks *breaks, const struct break_request
     if (!bp)
         return BREAK_E_FULL;
     if (fresh) {
-        *bp = (struct breakpoint){.used = true, .type = r->type, .addr_gva = r->addr_gva,
+        *bp = (struct breakpoint){.used = true,
+                                  .type = r->type,
+                                  .addr_gva = r->addr_gva,
                                   .len_bytes = is_data(r->type) ? (uint8_t)r->len_bytes : 1};
         breaks->count++;
     }
@@ -266,7 +268,8 @@ static bool shares_hit(const struct breaks *breaks, const struct breakpoint *bp,
     return false;
 }
 
-struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t dr6, uint64_t pc_gva)
+struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t dr6,
+                                   uint64_t pc_gva)
 {
     bool silent = dr6 == 0 && breaks->target->caps.dr6_silent;
     struct break_hit hit = {0};
@@ -297,7 +300,8 @@ struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t
     return hit;
 }
 
-struct break_hit breaks_fetch_exit(struct breaks *breaks, unsigned cpu, uint64_t gpa, uint64_t pc_gva)
+struct break_hit breaks_fetch_exit(struct breaks *breaks, unsigned cpu, uint64_t gpa,
+                                   uint64_t pc_gva)
 {
     struct break_hit hit = {0};
 

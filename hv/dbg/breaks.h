@@ -12,14 +12,14 @@
 #include "dbg/eval.h"
 #include "dbg/target.h"
 
-#define BREAKS_MAX       64u
-#define BREAK_CODES_MAX  4u     /* conditions, and as many command lists */
-#define BREAK_FUEL       20000u /* opcodes for one evaluation */
+#define BREAKS_MAX      64u
+#define BREAK_CODES_MAX 4u     /* conditions, and as many command lists */
+#define BREAK_FUEL      20000u /* opcodes for one evaluation */
 
 enum break_type { BREAK_SOFT, BREAK_HARD, BREAK_WRITE, BREAK_READ, BREAK_ACCESS }; /* Z0 to Z4 */
 
 enum break_place {
-    PLACE_NONE,    /* displaced: the guest took the debug register */
+    PLACE_NONE, /* displaced: the guest took the debug register */
     PLACE_DR,
     PLACE_PAGE,
     PLACE_UNMAPPED /* wanted a page, but the address is not mapped now */
@@ -46,7 +46,7 @@ struct breaks {
     struct breakpoint bp[BREAKS_MAX];
     uint64_t page[BREAKS_MAX]; /* pages trapped now */
     unsigned page_count;
-    bool lifted;               /* pages are executable for a step */
+    bool lifted; /* pages are executable for a step */
     unsigned count;
 };
 
@@ -93,15 +93,17 @@ void breaks_lift(struct breaks *breaks, bool lift);
 enum break_place breaks_at(const struct breaks *breaks, uint64_t gva);
 
 struct break_hit {
-    bool ours;             /* the exit belongs to us, in part at least */
-    bool stop;             /* conditions true and no commands */
+    bool ours;                   /* the exit belongs to us, in part at least */
+    bool stop;                   /* conditions true and no commands */
     const struct breakpoint *bp; /* that stops */
-    uint64_t guest_bits;   /* DR6 bits of the guest's own registers */
+    uint64_t guest_bits;         /* DR6 bits of the guest's own registers */
 };
 
 /* A #DB exit with these DR6 bits (0 where the platform is silent: inferred), or a fetch from a
  * trapped page. pc_gva: linear RIP. Runs conditions and commands. */
-struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t dr6, uint64_t pc_gva);
-struct break_hit breaks_fetch_exit(struct breaks *breaks, unsigned cpu, uint64_t gpa, uint64_t pc_gva);
+struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t dr6,
+                                   uint64_t pc_gva);
+struct break_hit breaks_fetch_exit(struct breaks *breaks, unsigned cpu, uint64_t gpa,
+                                   uint64_t pc_gva);
 
 const char *break_error_text(enum break_error error);

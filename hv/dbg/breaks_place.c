@@ -8,11 +8,11 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define DR7_ENABLES(slot_)  (UINT64_C(3) << 2 * (slot_))         /* L and G */
-#define DR7_GLOBAL(slot_)   (UINT64_C(2) << 2 * (slot_))
-#define DR7_CONTROL(slot_)  (UINT64_C(15) << (16 + 4 * (slot_))) /* R/W and LEN */
-#define DR7_ALWAYS          UINT64_C(0x400)
-#define REAL_MODE_END       UINT64_C(0x110000) /* first linear address real mode cannot reach */
+#define DR7_ENABLES(slot_) (UINT64_C(3) << 2 * (slot_)) /* L and G */
+#define DR7_GLOBAL(slot_)  (UINT64_C(2) << 2 * (slot_))
+#define DR7_CONTROL(slot_) (UINT64_C(15) << (16 + 4 * (slot_))) /* R/W and LEN */
+#define DR7_ALWAYS         UINT64_C(0x400)
+#define REAL_MODE_END      UINT64_C(0x110000) /* first linear address real mode cannot reach */
 
 static bool is_data(const struct breakpoint *bp)
 {
@@ -31,7 +31,7 @@ static uint8_t free_slots(const struct breaks *breaks)
         t->dr_own(t->machine, cpu, &own);
         for (unsigned slot = 0; slot < 4; slot++)
             if (own.dr7 & DR7_ENABLES(slot))
-                free &= (uint8_t)~(1u << slot);
+                free &= (uint8_t) ~(1u << slot);
     }
     return free;
 }
@@ -49,9 +49,9 @@ static bool take_slot(struct breakpoint *bp, uint8_t *free)
 static void displaced(struct breaks *breaks, const struct breakpoint *bp)
 {
     char text[128];
-    size_t len = fmt_str(text, sizeof(text),
-                         "watchpoint at %#lx is off: the guest uses all debug registers\n",
-                         bp->addr_gva);
+    size_t len =
+        fmt_str(text, sizeof(text),
+                "watchpoint at %#lx is off: the guest uses all debug registers\n", bp->addr_gva);
 
     breaks->out.text(breaks->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
 }
@@ -131,7 +131,8 @@ void breaks_place(struct breaks *breaks)
                 displaced(breaks, bp);
         }
     }
-    for (unsigned pass = 0; pass < 2; pass++) /* GDB's hardware breakpoints before its software ones */
+    for (unsigned pass = 0; pass < 2;
+         pass++) /* GDB's hardware breakpoints before its software ones */
         for (unsigned i = 0; i < BREAKS_MAX; i++)
             if (breaks->bp[i].used && breaks->bp[i].type == (pass ? BREAK_SOFT : BREAK_HARD))
                 place_code(breaks, &breaks->bp[i], &free);
@@ -150,9 +151,7 @@ bool breaks_any(const struct breaks *breaks, enum break_place place)
 static uint64_t control(const struct breakpoint *bp)
 {
     uint64_t rw = !is_data(bp) ? 0 : bp->type == BREAK_WRITE ? 1 : 3;
-    uint64_t len = !is_data(bp)          ? 0
-                   : bp->len_bytes == 8 ? 2
-                                        : (uint64_t)bp->len_bytes - 1;
+    uint64_t len = !is_data(bp) ? 0 : bp->len_bytes == 8 ? 2 : (uint64_t)bp->len_bytes - 1;
 
     return (rw | len << 2) << (16 + 4 * bp->slot);
 }

@@ -208,7 +208,10 @@ void client_init(struct client *client, const struct dbg_target *target, const s
 {
     const struct line_up up = {client, session, packet, too_long, break_in, typed};
     const struct stub_host host = {
-        .ctx = client, .console_text = output, .guest_input = typed, .line_counters = counters,
+        .ctx = client,
+        .console_text = output,
+        .guest_input = typed,
+        .line_counters = counters,
     };
     const struct dbg_out out = {client, out_text};
 

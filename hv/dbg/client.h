@@ -13,16 +13,16 @@
 struct client {
     struct stub stub;
     struct line line;
-    bool want_stop;     /* the running machine shall stop */
-    bool supported_seen; /* this session had its qSupported */
+    bool want_stop;                  /* the running machine shall stop */
+    bool supported_seen;             /* this session had its qSupported */
     uint8_t waiting[RSP_PACKET_MAX]; /* packet that waits for the machine to stop */
     size_t waiting_bytes;
     bool is_waiting;
     uint8_t resume[RESUME_KEPT_BYTES]; /* last resume packet, while nothing else has come */
     size_t resume_bytes;
-    uint64_t reply_us;  /* when its stop reply went out; 0: not yet */
+    uint64_t reply_us;    /* when its stop reply went out; 0: not yet */
     uint64_t greeting_us; /* of the last qSupported, while nothing else has come; 0: none */
-    uint64_t heard_us;  /* when the client's last byte came */
+    uint64_t heard_us;    /* when the client's last byte came */
 };
 
 void client_init(struct client *client, const struct dbg_target *target, const struct line_io *io);

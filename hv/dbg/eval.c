@@ -47,7 +47,8 @@ static int mem(void *ctx, uint64_t gva, void *buf, size_t len_bytes)
 {
     const struct eval *e = ctx;
 
-    return e->target->mem_read(e->target->machine, e->cpu, gva, buf, len_bytes) == len_bytes ? 0 : -1;
+    return e->target->mem_read(e->target->machine, e->cpu, gva, buf, len_bytes) == len_bytes ? 0
+                                                                                             : -1;
 }
 
 static int get_var(void *ctx, uint16_t number, uint64_t *value)
@@ -98,7 +99,12 @@ enum agent_error dbg_eval(const struct dbg_target *target, unsigned cpu, const u
 {
     struct eval e = {target, out, cpu, 0};
     const struct agent_env env = {
-        .ctx = &e, .reg = reg, .mem = mem, .get_var = get_var, .set_var = set_var, .print = print,
+        .ctx = &e,
+        .reg = reg,
+        .mem = mem,
+        .get_var = get_var,
+        .set_var = set_var,
+        .print = print,
     };
 
     return agent_eval(code, len_bytes, &env, fuel, value, NULL);

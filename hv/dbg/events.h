@@ -10,12 +10,12 @@
 #include "dbg/eval.h"
 #include "dbg/target.h"
 
-#define EVENTS_MAX          1024u
-#define EVENT_FILTERS_MAX   8u
-#define EVENT_ACTIONS_MAX   6u
-#define EVENT_FUEL_EACH     20000u   /* opcodes for one evaluation */
-#define EVENT_FUEL_SECOND   2000000u /* opcodes in one second, for one event */
-#define EVENT_ANY_CPU       0xffu
+#define EVENTS_MAX        1024u
+#define EVENT_FILTERS_MAX 8u
+#define EVENT_ACTIONS_MAX 6u
+#define EVENT_FUEL_EACH   20000u   /* opcodes for one evaluation */
+#define EVENT_FUEL_SECOND 2000000u /* opcodes in one second, for one event */
+#define EVENT_ANY_CPU     0xffu
 
 enum event_stage { EVENT_BEFORE, EVENT_AFTER };
 
@@ -43,9 +43,9 @@ struct event {
     uint16_t condition; /* pool handle or POOL_NONE */
     uint32_t ignore;    /* hits still to be ignored */
     uint32_t id;
-    uint64_t hits;      /* condition true, ignored ones included */
-    uint64_t window_us; /* start of the running second */
-    uint32_t spent;     /* fuel in it */
+    uint64_t hits;        /* condition true, ignored ones included */
+    uint64_t window_us;   /* start of the running second */
+    uint32_t spent;       /* fuel in it */
     const char *disarmed; /* why the engine disarmed it, or NULL */
 };
 
@@ -53,7 +53,7 @@ struct events {
     const struct dbg_target *target;
     struct codepool *pool;
     struct dbg_out out;
-    uint64_t armed; /* kinds of enabled events */
+    uint64_t armed;      /* kinds of enabled events */
     uint64_t unfiltered; /* those of them that an event without a filter wants */
     uint64_t index[TL_KIND_COUNT][EVENTS_MAX / 64]; /* bit n: slot n wants this kind */
     struct event event[EVENTS_MAX];

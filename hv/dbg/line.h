@@ -13,7 +13,7 @@
 #include "protocol/link.h"
 #include "protocol/rsp.h"
 
-#define LINE_HELD_MAX     1024u   /* longest first packet that is waited for in text mode */
+#define LINE_HELD_MAX      1024u  /* longest first packet that is waited for in text mode */
 #define LINE_HELD_QUIET_US 100000 /* a begun packet without a byte for so long was text */
 #define LINE_BACKLOG_BYTES 8192u  /* text of a stopped machine, sent when it goes on */
 #define LINE_BATCH_BYTES   96u    /* guest console bytes in one `O` packet */
@@ -32,7 +32,8 @@ struct line_io {
 
 struct line_up {
     void *ctx;
-    void (*session)(void *ctx, enum line_mode mode); /* a client begins; LINE_TEXT: the link ended */
+    void (*session)(void *ctx,
+                    enum line_mode mode); /* a client begins; LINE_TEXT: the link ended */
     void (*packet)(void *ctx, const uint8_t *bytes, size_t len_bytes);
     void (*too_long)(void *ctx);
     void (*break_in)(void *ctx);
@@ -43,8 +44,8 @@ struct line {
     struct line_io io;
     struct line_up up;
     enum line_mode mode;
-    bool running;  /* the guest runs: `O` packets may be sent */
-    bool sending;  /* a frame is on its way: text must wait */
+    bool running; /* the guest runs: `O` packets may be sent */
+    bool sending; /* a frame is on its way: text must wait */
     struct rsp_rx rx;
     uint8_t rx_buf[RSP_PACKET_MAX];
     uint8_t held[LINE_HELD_MAX]; /* text mode: what may become a packet */
@@ -60,8 +61,8 @@ struct line {
     uint64_t batch_us;
     struct link link;
     uint32_t link_timeout_ms; /* option; 0: never */
-    bool stalled;    /* the peer takes nothing: text is dropped without waiting */
-    bool in_message; /* fragments of an RSP message are being collected */
+    bool stalled;             /* the peer takes nothing: text is dropped without waiting */
+    bool in_message;          /* fragments of an RSP message are being collected */
     struct {
         uint64_t rx, tx, bad, resent, noise;
     } count;

@@ -179,8 +179,8 @@ static size_t send_waiting(struct line *line, enum link_channel channel, const u
 
 void line_link_send(struct line *line, unsigned channel, const void *bytes, size_t len_bytes)
 {
-    size_t sent = send_waiting(line, (enum link_channel)channel, bytes, len_bytes,
-                               NO_PROGRESS_CONSOLE_MS);
+    size_t sent =
+        send_waiting(line, (enum link_channel)channel, bytes, len_bytes, NO_PROGRESS_CONSOLE_MS);
 
     if (sent < len_bytes) {
         line->backlog_lost += len_bytes - sent;

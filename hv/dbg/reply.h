@@ -16,8 +16,8 @@
 struct reply {
     uint8_t bytes[REPLY_CAP_BYTES];
     size_t len_bytes;
-    bool overflow; /* something did not fit; the reply becomes E.too-long */
-    bool failed;   /* holds an error */
+    bool overflow;    /* something did not fit; the reply becomes E.too-long */
+    bool failed;      /* holds an error */
     bool text_errors; /* the client understands E.name: text */
 };
 
@@ -26,7 +26,7 @@ void reply_bytes(struct reply *reply, const void *bytes, size_t len_bytes);
 void reply_str(struct reply *reply, const char *text);
 void reply_fmt(struct reply *reply, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_hex(struct reply *reply, const void *bytes, size_t len_bytes); /* two digits a byte */
-void reply_le(struct reply *reply, uint64_t value, size_t len_bytes);    /* target byte order, hex */
+void reply_le(struct reply *reply, uint64_t value, size_t len_bytes); /* target byte order, hex */
 size_t reply_left(const struct reply *reply);
 
 /* Replaces what was written by an error; detail may be NULL. */
@@ -40,7 +40,7 @@ struct args {
 
 struct args args_of(const void *bytes, size_t len_bytes);
 bool args_empty(const struct args *args);
-bool args_char(struct args *args, char c);          /* takes c if it is next */
+bool args_char(struct args *args, char c);           /* takes c if it is next */
 bool args_word(struct args *args, const char *word); /* takes the prefix */
 /* 1 to 16 hex digits. False, cursor unmoved: none, or too many. */
 bool args_hex(struct args *args, uint64_t *value);

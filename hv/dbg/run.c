@@ -155,7 +155,8 @@ static bool fetch_exit(struct run *run, unsigned cpu, const struct dbg_exit *exi
         *stop = stop_at(run, cpu, RUN_WHY_BREAKPOINT, hit.bp);
         return true;
     }
-    run->cpu[cpu].goal = RUN_CONTINUE; /* another instruction of the page, or a condition not true */
+    run->cpu[cpu].goal =
+        RUN_CONTINUE; /* another instruction of the page, or a condition not true */
     begin(run, cpu);
     return true;
 }
@@ -230,8 +231,7 @@ void run_before_entry(struct run *run, unsigned cpu)
     struct step *step = &run->cpu[cpu].step;
 
     if (step->active && step_before_entry(step, run->target, cpu)) {
-        breaks_load(run->breaks, cpu, true,
-                    step->method == STEP_LAND ? &step->landing_gva : NULL);
+        breaks_load(run->breaks, cpu, true, step->method == STEP_LAND ? &step->landing_gva : NULL);
         wants_tell(run, cpu);
         return;
     }

@@ -14,15 +14,22 @@
 
 enum run_goal { RUN_CONTINUE, RUN_STEP, RUN_RANGE };
 
-enum run_why { RUN_WHY_START, RUN_WHY_BREAK_IN, RUN_WHY_STEP, RUN_WHY_BREAKPOINT, RUN_WHY_EVENT,
-               RUN_WHY_DEAD, RUN_WHY_HV_FAULT };
+enum run_why {
+    RUN_WHY_START,
+    RUN_WHY_BREAK_IN,
+    RUN_WHY_STEP,
+    RUN_WHY_BREAKPOINT,
+    RUN_WHY_EVENT,
+    RUN_WHY_DEAD,
+    RUN_WHY_HV_FAULT
+};
 
 /* Why the machine stands still; for the stop reply. */
 struct run_stop {
-    uint8_t why;       /* enum run_why */
+    uint8_t why; /* enum run_why */
     uint8_t cpu;
-    bool bp_valid;     /* BREAKPOINT (or STEP onto a watched access) */
-    uint8_t bp_type;   /* enum break_type */
+    bool bp_valid;   /* BREAKPOINT (or STEP onto a watched access) */
+    uint8_t bp_type; /* enum break_type */
     uint64_t bp_addr;
     uint32_t event_id; /* EVENT */
 };
@@ -35,22 +42,22 @@ struct run {
         struct step step;
         uint8_t goal;                    /* enum run_goal */
         uint64_t range_first, range_end; /* RIP in [first, end) steps on */
-        bool rf_valid;                   /* entered with RF at rf_rip: Bochs loses it at a fetch exit */
+        bool rf_valid; /* entered with RF at rf_rip: Bochs loses it at a fetch exit */
         uint64_t rf_rip;
-        struct dbg_wants wants;          /* as told last */
+        struct dbg_wants wants; /* as told last */
         bool wants_valid;
     } cpu[RUN_CPUS_MAX];
     struct run_stop stop;
-    bool any_exit;         /* stop at the next exit that the debugger does not own */
+    bool any_exit; /* stop at the next exit that the debugger does not own */
     uint64_t any_exit_kinds;
-    bool filters_dirty;    /* MSR and port intercepts must follow the event table */
+    bool filters_dirty; /* MSR and port intercepts must follow the event table */
     struct {
         uint32_t first, last;
         uint8_t access;
         bool port;
     } filter_on[64];
     unsigned filter_count;
-    uint64_t wide_kinds;   /* filters too wide or too many: all MSRs or ports of these kinds exit */
+    uint64_t wide_kinds; /* filters too wide or too many: all MSRs or ports of these kinds exit */
 };
 
 void run_init(struct run *run, const struct dbg_target *target, struct breaks *breaks,

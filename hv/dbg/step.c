@@ -102,9 +102,9 @@ static bool predict(const struct dbg_target *t, unsigned cpu, struct dbg_insn in
     switch (insn.class) {
     case DBG_INSN_SYSCALL:
         rc = t->msr_read(t->machine, cpu,
-                         !long_mode                                ? MSR_STAR
+                         !long_mode                            ? MSR_STAR
                          : t->code_bits(t->machine, cpu) == 64 ? MSR_LSTAR
-                                                                   : MSR_CSTAR,
+                                                               : MSR_CSTAR,
                          &value);
         *gva = long_mode ? value : (uint32_t)value;
         return rc == 0;
@@ -236,8 +236,7 @@ static void mend_image(const struct step *step, const struct dbg_target *t, unsi
 static void give_back(struct step *step, const struct dbg_target *t, unsigned cpu, bool completed)
 {
     uint64_t flags = get(t, cpu, TL_REG_eflags);
-    const struct dbg_insn *insn =
-        step->insn.class == DBG_INSN_MOV_SS ? &step->second : &step->insn;
+    const struct dbg_insn *insn = step->insn.class == DBG_INSN_MOV_SS ? &step->second : &step->insn;
     bool keep_tf = false, keep_if = false;
 
     step->entered = false;

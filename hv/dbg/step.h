@@ -27,7 +27,7 @@ struct step {
     bool entered;         /* flags are borrowed just now */
     bool hold_interrupts; /* setting: IF is kept 0 during a step */
     bool own_tf, own_if, loads_if, borrowed;
-    uint8_t method;       /* enum step_method */
+    uint8_t method;               /* enum step_method */
     struct dbg_insn insn, second; /* second: behind a MOV SS */
     uint64_t start_rip;
     uint64_t landing_gva; /* STEP_LAND */

@@ -124,9 +124,9 @@ static unsigned signal_of(const struct run_stop *stop)
 static const char *why_word(const struct stub *stub)
 {
     static const char *const words[] = {
-        [RUN_WHY_START] = "start",           [RUN_WHY_BREAK_IN] = "break-in",
-        [RUN_WHY_STEP] = "step",             [RUN_WHY_BREAKPOINT] = "breakpoint",
-        [RUN_WHY_EVENT] = "event",           [RUN_WHY_DEAD] = "dead",
+        [RUN_WHY_START] = "start",       [RUN_WHY_BREAK_IN] = "break-in",
+        [RUN_WHY_STEP] = "step",         [RUN_WHY_BREAKPOINT] = "breakpoint",
+        [RUN_WHY_EVENT] = "event",       [RUN_WHY_DEAD] = "dead",
         [RUN_WHY_HV_FAULT] = "hv-fault",
     };
     const struct run_stop *stop = &stub->run.stop;
@@ -156,9 +156,9 @@ static void put_break_reason(const struct stub *stub, struct reply *reply)
 
 void stub_stop_reply(struct stub *stub, struct reply *reply)
 {
-    static const uint8_t expedited[] = {TL_REG_rip, TL_REG_rsp, TL_REG_rbp,  TL_REG_eflags,
-                                        TL_REG_cs,  TL_REG_cr0, TL_REG_cr4, TL_REG_efer,
-                                        TL_REG_cpu_mode};
+    static const uint8_t expedited[] = {TL_REG_rip,    TL_REG_rsp,  TL_REG_rbp,
+                                        TL_REG_eflags, TL_REG_cs,   TL_REG_cr0,
+                                        TL_REG_cr4,    TL_REG_efer, TL_REG_cpu_mode};
     const struct run_stop *stop = &stub->run.stop;
     const struct dbg_exit *exit = stub->target->last_exit(stub->target->machine, stop->cpu);
     unsigned row_count = sizeof(expedited);

@@ -14,7 +14,8 @@
 /* What the client and the line do for the stub. */
 struct stub_host {
     void *ctx;
-    void (*console_text)(void *ctx, const char *text, size_t len_bytes); /* `O` packet: qRcmd output */
+    void (*console_text)(void *ctx, const char *text,
+                         size_t len_bytes); /* `O` packet: qRcmd output */
     void (*guest_input)(void *ctx, const uint8_t *bytes, size_t len_bytes);
     void (*line_counters)(void *ctx, struct reply *reply);
     void (*detached)(void *ctx); /* after the reply to D or k went out */
@@ -24,8 +25,8 @@ enum option_on_disconnect { ON_DISCONNECT_STOP, ON_DISCONNECT_GO };
 
 struct stub_options {
     bool step_irqs_pass;
-    bool disconnect_stops;  /* on-disconnect=stop */
-    bool dead_resets;       /* dead-stop=reset */
+    bool disconnect_stops; /* on-disconnect=stop */
+    bool dead_resets;      /* dead-stop=reset */
     uint32_t link_timeout_ms, bare_timeout_ms;
 };
 
@@ -38,16 +39,16 @@ struct stub {
     struct run run;
     struct reply reply;
     struct stub_options options;
-    bool stopped;      /* the machine stands still in client_serve() */
-    bool dead;         /* and cannot go on unless something is edited */
-    bool edited;       /* it was */
-    bool reply_due;    /* the client resumed it and waits for a stop reply */
-    bool session;      /* somebody is attached */
+    bool stopped;          /* the machine stands still in client_serve() */
+    bool dead;             /* and cannot go on unless something is edited */
+    bool edited;           /* it was */
+    bool reply_due;        /* the client resumed it and waits for a stop reply */
+    bool session;          /* somebody is attached */
     bool swbreak, hwbreak; /* the client wants these words */
-    bool phys_mode;    /* Qqemu.PhyMemMode */
-    bool no_ack;       /* the transport is reliable and QStartNoAckMode may be granted */
-    bool detach_after; /* the reply to this packet ends the session */
-    unsigned cpu;      /* Hg */
+    bool phys_mode;        /* Qqemu.PhyMemMode */
+    bool no_ack;           /* the transport is reliable and QStartNoAckMode may be granted */
+    bool detach_after;     /* the reply to this packet ends the session */
+    unsigned cpu;          /* Hg */
     uint64_t stops;
     struct { /* text object kept between its slices */
         char bytes[OBJECT_CAP_BYTES];

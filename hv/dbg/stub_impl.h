@@ -12,10 +12,10 @@ enum packet_when { WHEN_ANY, WHEN_STOPPED, WHEN_STOPS /* stops a running guest, 
 typedef enum stub_answer (*packet_handler)(struct stub *stub, struct args args);
 
 struct packet_row {
-    const char *name;  /* prefix of the packet, taken off before the handler sees the rest */
+    const char *name; /* prefix of the packet, taken off before the handler sees the rest */
     packet_handler handler;
-    uint8_t when;      /* enum packet_when */
-    bool whole;        /* the name must be followed by nothing, or one of ":;," */
+    uint8_t when; /* enum packet_when */
+    bool whole;   /* the name must be followed by nothing, or one of ":;," */
 };
 
 const struct packet_row *packet_find(const char *bytes, size_t len_bytes);

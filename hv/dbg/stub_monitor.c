@@ -167,8 +167,9 @@ static void run_help(struct monitor *m)
 {
     for (unsigned i = 0; i < COMMANDS_COUNT; i++)
         say(m->stub, "%-9s %s\n", commands[i].name, commands[i].help);
-    say(m->stub, "Registers exit_kind, exit_reason, exit_qual ... and guest_cr0, entry_controls ... are "
-                 "in `info registers system`; `kill` detaches and never resets.\n");
+    say(m->stub,
+        "Registers exit_kind, exit_reason, exit_qual ... and guest_cr0, entry_controls ... are "
+        "in `info registers system`; `kill` detaches and never resets.\n");
 }
 
 enum stub_answer packet_rcmd(struct stub *stub, struct args args)

@@ -177,8 +177,8 @@ static enum stub_answer xfer_threads(struct stub *stub, struct args args)
     for (unsigned cpu = 0; cpu < stub->target->cpus && len < sizeof(text) - 200; cpu++) {
         describe(stub, cpu, extra, sizeof(extra));
         len += fmt_str(text + len, sizeof(text) - len,
-                       "<thread id=\"%x\" core=\"%u\" name=\"vcpu%u\">%s</thread>", cpu + 1, cpu, cpu,
-                       extra);
+                       "<thread id=\"%x\" core=\"%u\" name=\"vcpu%u\">%s</thread>", cpu + 1, cpu,
+                       cpu, extra);
     }
     len += fmt_str(text + len, sizeof(text) - len, "</threads>");
     return slice(stub, text, len, args);

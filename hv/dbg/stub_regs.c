@@ -121,7 +121,8 @@ enum stub_answer packet_P(struct stub *stub, struct args args)
 
         if (t->reg_read(t->machine, stub->cpu, (unsigned)regno, &now))
             return stub_fail(stub, TL_E_no_register, tl_regs[regno].name);
-        return stub_fail(stub, tl_regs[regno].source == TL_SRC_EXIT ? TL_E_read_only : TL_E_bad_value,
+        return stub_fail(stub,
+                         tl_regs[regno].source == TL_SRC_EXIT ? TL_E_read_only : TL_E_bad_value,
                          tl_regs[regno].name);
     }
     stub->edited = true;

@@ -19,7 +19,8 @@ static enum stub_answer resume(struct stub *stub, unsigned cpu, enum run_goal go
     for (unsigned other = 0; other < t->cpus; other++)
         if (other != cpu)
             run_resume(&stub->run, other, RUN_CONTINUE, 0, 0);
-    if (!run_resume(&stub->run, cpu, goal, first, end)) { /* STI, CLI, HLT: done without the guest */
+    if (!run_resume(&stub->run, cpu, goal, first,
+                    end)) { /* STI, CLI, HLT: done without the guest */
         stub->stops++;
         stub_stop_reply(stub, &stub->reply);
         return STUB_REPLY;

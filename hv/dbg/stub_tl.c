@@ -113,8 +113,10 @@ static enum stub_answer query_hello(struct stub *stub, struct args args)
     int rc;
 
     reply_fmt(&stub->reply, "protocol:1;state:%s;packet:%x;events:%x;cpus:%x;",
-              !stub->stopped ? "running" : stub->dead ? "dead" : "stopped", REPLY_CAP_BYTES,
-              EVENTS_MAX, t->cpus);
+              !stub->stopped ? "running"
+              : stub->dead   ? "dead"
+                             : "stopped",
+              REPLY_CAP_BYTES, EVENTS_MAX, t->cpus);
     rc = t->query(t->machine, stub->cpu, TL_P_hello, args.at, length(&args), &stub->reply);
     return rc < 0 ? stub_fail(stub, (enum tl_error)(-rc - 1), NULL) : STUB_REPLY;
 }

@@ -18,24 +18,34 @@ enum { DBG_READ = 1, DBG_WRITE = 2, DBG_EXEC = 4 };
 
 /* What the debugger's own logic must know of an exit; all else it reads as exit_* registers. */
 struct dbg_exit {
-    uint8_t kind;     /* enum tl_kind */
-    uint8_t vector;   /* EXCEPTION */
-    uint8_t access;   /* NESTED_PAGE: DBG_READ | DBG_WRITE | DBG_EXEC */
-    uint32_t msr;     /* RDMSR, WRMSR */
-    uint16_t port;    /* IO_IN, IO_OUT */
+    uint8_t kind;   /* enum tl_kind */
+    uint8_t vector; /* EXCEPTION */
+    uint8_t access; /* NESTED_PAGE: DBG_READ | DBG_WRITE | DBG_EXEC */
+    uint32_t msr;   /* RDMSR, WRMSR */
+    uint16_t port;  /* IO_IN, IO_OUT */
     uint8_t io_bytes;
-    uint64_t gpa;     /* NESTED_PAGE */
-    uint64_t dr6;     /* #DB: bits to be, 1 = it happened; 0 when the platform does not say */
+    uint64_t gpa; /* NESTED_PAGE */
+    uint64_t dr6; /* #DB: bits to be, 1 = it happened; 0 when the platform does not say */
 };
 
 /* Instructions that a single step must treat specially. */
 enum dbg_insn_class {
     DBG_INSN_PLAIN,
     DBG_INSN_UNREADABLE, /* bytes not readable or no instruction: the guest is about to fault */
-    DBG_INSN_PUSHF, DBG_INSN_POPF, DBG_INSN_IRET,
-    DBG_INSN_INT, DBG_INSN_INT3, DBG_INSN_INTO, DBG_INSN_ICEBP,
-    DBG_INSN_SYSCALL, DBG_INSN_SYSENTER, DBG_INSN_SYSRET, DBG_INSN_SYSEXIT,
-    DBG_INSN_STI, DBG_INSN_CLI, DBG_INSN_HLT,
+    DBG_INSN_PUSHF,
+    DBG_INSN_POPF,
+    DBG_INSN_IRET,
+    DBG_INSN_INT,
+    DBG_INSN_INT3,
+    DBG_INSN_INTO,
+    DBG_INSN_ICEBP,
+    DBG_INSN_SYSCALL,
+    DBG_INSN_SYSENTER,
+    DBG_INSN_SYSRET,
+    DBG_INSN_SYSEXIT,
+    DBG_INSN_STI,
+    DBG_INSN_CLI,
+    DBG_INSN_HLT,
     DBG_INSN_MOV_SS, /* MOV or POP to SS: traps wait for the instruction behind it */
 };
 
@@ -46,8 +56,12 @@ struct dbg_insn {
     uint8_t vector;        /* INT n */
 };
 
-enum dbg_event_type { DBG_EVENT_EXCEPTION = 3, DBG_EVENT_SOFT_INT = 4, DBG_EVENT_ICEBP = 5,
-                      DBG_EVENT_SOFT_EXCEPTION = 6 };
+enum dbg_event_type {
+    DBG_EVENT_EXCEPTION = 3,
+    DBG_EVENT_SOFT_INT = 4,
+    DBG_EVENT_ICEBP = 5,
+    DBG_EVENT_SOFT_EXCEPTION = 6
+};
 
 /* Debug registers: linear addresses and a DR7. */
 struct dbg_dr {
@@ -60,7 +74,7 @@ struct dbg_wants {
     uint64_t kinds;
     uint32_t exceptions; /* bit per vector */
     uint64_t cr0_mask, cr4_mask;
-    bool trap_flag;      /* the backend's monitor trap flag; only where caps.mtf */
+    bool trap_flag; /* the backend's monitor trap flag; only where caps.mtf */
 };
 
 struct dbg_msr {
@@ -68,11 +82,10 @@ struct dbg_msr {
     uint64_t value;
 };
 
-
 struct dbg_caps {
-    bool mtf;              /* proven, not only advertised */
-    bool dr_without_base;  /* instruction breakpoints compare EIP without CS base (TCG) */
-    bool dr6_silent;       /* #DB exits do not tell which condition (Bochs SVM) */
+    bool mtf;             /* proven, not only advertised */
+    bool dr_without_base; /* instruction breakpoints compare EIP without CS base (TCG) */
+    bool dr6_silent;      /* #DB exits do not tell which condition (Bochs SVM) */
     const char *vendor, *platform;
 };
 
@@ -95,12 +108,13 @@ struct dbg_target {
     void (*pending_step_clear)(void *machine, unsigned cpu);
 
     uint8_t (*cpl)(void *machine, unsigned cpu);
-    uint8_t (*code_bits)(void *machine, unsigned cpu);   /* 16, 32, 64 */
-    uint8_t (*stack_bits)(void *machine, unsigned cpu);  /* 16, 32, 64 */
+    uint8_t (*code_bits)(void *machine, unsigned cpu);  /* 16, 32, 64 */
+    uint8_t (*stack_bits)(void *machine, unsigned cpu); /* 16, 32, 64 */
 
     /* Memory: bytes done from the start, short at the first byte that cannot be reached. */
     size_t (*mem_read)(void *machine, unsigned cpu, uint64_t gva, void *buf, size_t len_bytes);
-    size_t (*mem_write)(void *machine, unsigned cpu, uint64_t gva, const void *buf, size_t len_bytes);
+    size_t (*mem_write)(void *machine, unsigned cpu, uint64_t gva, const void *buf,
+                        size_t len_bytes);
     size_t (*phys_read)(void *machine, uint64_t gpa, void *buf, size_t len_bytes);
     size_t (*phys_write)(void *machine, uint64_t gpa, const void *buf, size_t len_bytes);
     int (*translate)(void *machine, unsigned cpu, uint64_t gva, uint64_t *gpa);

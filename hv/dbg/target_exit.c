@@ -107,9 +107,9 @@ int target_query_exit(struct vcpu *vcpu, struct reply *reply)
     reply_fmt(reply, "rip:%lx;cs:%x;mode:%s;stage:%s;tsc:%lx;verdict:%s;", vcpu->regs.rip,
               hv_backend->get_segment(vcpu, HV_CS).selector, tl_cpu_mode_names[target_mode(vcpu)],
               target_stage_after ? "after" : "before", vcpu->exit_tsc,
-              vcpu->dead                        ? "dead"
+              vcpu->dead                         ? "dead"
               : last && last->verdict <= HV_DEAD ? verdicts[last->verdict]
-                                                : "stop");
+                                                 : "stop");
     reply_fmt(reply, "vec:%lx;vecerr:%x;insn:", event & 0xffffffff, e->event.error_code);
     reply_hex(reply, insn, got);
     reply_str(reply, ";");

@@ -9,7 +9,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define FAIL(error_) (-1 - (int)TL_E_##error_)
+#define FAIL(error_)  (-1 - (int)TL_E_##error_)
 #define FINDING_BYTES 400u
 
 struct sink {
@@ -117,12 +117,14 @@ static int put_check(struct vcpu *vcpu, struct args edits, struct sink *sink)
     if (rc < 0)
         return rc;
     for (unsigned i = 0; i < count.stored; i++) {
-        size_t len = rule_finding_format(&findings[i], target_vendor() == TL_SVM, text, sizeof(text));
+        size_t len =
+            rule_finding_format(&findings[i], target_vendor() == TL_SVM, text, sizeof(text));
 
         put(sink, text, len < sizeof(text) ? len : sizeof(text) - 1);
         put_str(sink, "\n");
     }
-    fmt_str(text, sizeof(text), "%s\n%u rule(s) violated, %u could not be judged (" RULES_REVISION ")\n",
+    fmt_str(text, sizeof(text),
+            "%s\n%u rule(s) violated, %u could not be judged (" RULES_REVISION ")\n",
             rules_result_text(rules_outcome(findings, count.stored).result), count.violated,
             count.untold);
     put_str(sink, text);

@@ -10,8 +10,8 @@
 #include "dbg/target_impl.h"
 #include "lib/mem.h"
 
-#define DR6_ONES   UINT64_C(0xffff0ff0)
-#define DR7_ONES   UINT64_C(0x400)
+#define DR6_ONES UINT64_C(0xffff0ff0)
+#define DR7_ONES UINT64_C(0x400)
 
 /* GDB's order of the sixteen. */
 static const uint8_t gprs[16] = {GPR_RAX, GPR_RBX, GPR_RCX, GPR_RDX, GPR_RSI, GPR_RDI,
@@ -110,22 +110,22 @@ static uint64_t read_exit(struct vcpu *vcpu, unsigned regno)
     case TL_REG_exit_port:
         return io ? e->io.port : 0;
     case TL_REG_exit_value:
-        return cr                            ? e->cr.value
-               : e->kind == HV_EXIT_WRMSR    ? e->msr.value
-               : e->kind == HV_EXIT_IO_OUT   ? e->io.value
-               : e->kind == HV_EXIT_XSETBV   ? e->xsetbv.value
-               : exception                   ? e->exception.address
-                                             : 0;
+        return cr                          ? e->cr.value
+               : e->kind == HV_EXIT_WRMSR  ? e->msr.value
+               : e->kind == HV_EXIT_IO_OUT ? e->io.value
+               : e->kind == HV_EXIT_XSETBV ? e->xsetbv.value
+               : exception                 ? e->exception.address
+                                           : 0;
     case TL_REG_exit_old:
         return cr ? e->cr.old : 0;
     case TL_REG_exit_index:
-        return cr                               ? e->cr.index
-               : msr                            ? e->msr.index
-               : io                             ? e->io.port
-               : e->kind == HV_EXIT_DR_ACCESS   ? e->dr.index
-               : e->kind == HV_EXIT_CPUID       ? e->cpuid.leaf
-               : e->kind == HV_EXIT_XSETBV      ? e->xsetbv.index
-                                                : 0;
+        return cr                             ? e->cr.index
+               : msr                          ? e->msr.index
+               : io                           ? e->io.port
+               : e->kind == HV_EXIT_DR_ACCESS ? e->dr.index
+               : e->kind == HV_EXIT_CPUID     ? e->cpuid.leaf
+               : e->kind == HV_EXIT_XSETBV    ? e->xsetbv.index
+                                              : 0;
     case TL_REG_exit_vector:
         return exception ? e->exception.vector : e->event.valid ? e->event.vector : 0;
     case TL_REG_exit_error:
@@ -133,10 +133,10 @@ static uint64_t read_exit(struct vcpu *vcpu, unsigned regno)
     case TL_REG_exit_gpa:
         return nested ? e->nested.gpa : 0;
     default: /* exit_gva */
-        return nested && e->nested.gva_valid      ? e->nested.gva
-               : e->kind == HV_EXIT_INVLPG        ? e->invlpg.gva
+        return nested && e->nested.gva_valid                ? e->nested.gva
+               : e->kind == HV_EXIT_INVLPG                  ? e->invlpg.gva
                : exception && e->exception.vector == X86_PF ? e->exception.address
-                                                  : 0;
+                                                            : 0;
     }
 }
 

@@ -42,9 +42,13 @@ static int query_hello(struct reply *reply)
         const char *word;
         bool on;
     } caps[] = {
-        {"mtf", hv_caps.mtf}, {"nrip", hv_caps.nrip}, {"decode-assists", hv_caps.decode_assists},
-        {"nested-1g", hv_caps.nested_1g}, {"preemption-timer", hv_caps.preemption_timer},
-        {"efer-in-area", hv_caps.efer_in_area}, {"vnmi", hv_caps.vnmi},
+        {"mtf", hv_caps.mtf},
+        {"nrip", hv_caps.nrip},
+        {"decode-assists", hv_caps.decode_assists},
+        {"nested-1g", hv_caps.nested_1g},
+        {"preemption-timer", hv_caps.preemption_timer},
+        {"efer-in-area", hv_caps.efer_in_area},
+        {"vnmi", hv_caps.vnmi},
     };
     bool first = true;
 
@@ -124,7 +128,10 @@ static int query_cr(struct vcpu *vcpu, struct reply *reply)
     rdmsr_safe(MSR_efer, &hw);
     reply_fmt(reply, "efer.wrote:%lx;efer.read:%lx;efer.real:%lx;efer.where:%s;efer.hw:%lx;",
               vcpu->efer_wrote, efer_read, hv_backend->get(vcpu, HV_ST_EFER),
-              !vmx ? "vmcb" : hv_caps.efer_in_area ? "area" : "controls", hw);
+              !vmx                   ? "vmcb"
+              : hv_caps.efer_in_area ? "area"
+                                     : "controls",
+              hw);
     reply_fmt(reply, "cr2:%lx;cr3:%lx;cr8:%lx;ia32e:%x;mode:%s;", vcpu->cr2,
               hv_backend->get(vcpu, HV_ST_CR3), hv_backend->get(vcpu, HV_ST_CR8),
               vmx ? (unsigned)(field_or(vcpu, "entry_controls", 0) >> 9 & 1)
@@ -269,12 +276,16 @@ static int action_field(struct vcpu *vcpu, struct args args)
 
 static int query_walk(struct vcpu *vcpu, struct args args, struct reply *reply)
 {
-    static const char *const modes[] = {[GUEST_PAGING_NONE] = "none", [GUEST_PAGING_32] = "32",
-                                        [GUEST_PAGING_PAE] = "pae", [GUEST_PAGING_4] = "4",
+    static const char *const modes[] = {[GUEST_PAGING_NONE] = "none",
+                                        [GUEST_PAGING_32] = "32",
+                                        [GUEST_PAGING_PAE] = "pae",
+                                        [GUEST_PAGING_4] = "4",
                                         [GUEST_PAGING_5] = "5"};
-    static const char *const results[] = {
-        [WALK_OK] = "ok", [WALK_NOT_PRESENT] = "not-present", [WALK_RESERVED] = "reserved",
-        [WALK_NON_CANONICAL] = "non-canonical", [WALK_BAD_TABLE] = "bad-table"};
+    static const char *const results[] = {[WALK_OK] = "ok",
+                                          [WALK_NOT_PRESENT] = "not-present",
+                                          [WALK_RESERVED] = "reserved",
+                                          [WALK_NON_CANONICAL] = "non-canonical",
+                                          [WALK_BAD_TABLE] = "bad-table"};
     struct nested_path path = {0};
     struct guest_walk walk;
     uint64_t gva;
@@ -413,13 +424,17 @@ static int action_inject(struct vcpu *vcpu, struct args args)
             return FAIL(syntax);
         has_error |= to == &error;
     }
-    if (vcpu->inject.valid || type > HV_EVENT_SW_EXCEPTION || type == 1 || vector > 255 || len > 15 ||
-        error > UINT32_MAX || (type == HV_EVENT_HW_EXCEPTION && vector > 31) ||
+    if (vcpu->inject.valid || type > HV_EVENT_SW_EXCEPTION || type == 1 || vector > 255 ||
+        len > 15 || error > UINT32_MAX || (type == HV_EVENT_HW_EXCEPTION && vector > 31) ||
         (type == HV_EVENT_NMI && vector != 2))
         return FAIL(bad_value);
     vcpu->inject = (struct hv_event){
-        .valid = true, .type = (uint8_t)type, .vector = (uint8_t)vector, .has_error = has_error,
-        .error_code = (uint32_t)error, .instr_len_bytes = (uint8_t)len,
+        .valid = true,
+        .type = (uint8_t)type,
+        .vector = (uint8_t)vector,
+        .has_error = has_error,
+        .error_code = (uint32_t)error,
+        .instr_len_bytes = (uint8_t)len,
     };
     return 0;
 }

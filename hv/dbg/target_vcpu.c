@@ -98,7 +98,8 @@ static size_t mem_read(void *machine, unsigned cpu, uint64_t gva, void *buf, siz
     return guest_read_gva(target_vcpu(cpu), gva, buf, len_bytes);
 }
 
-static size_t mem_write(void *machine, unsigned cpu, uint64_t gva, const void *buf, size_t len_bytes)
+static size_t mem_write(void *machine, unsigned cpu, uint64_t gva, const void *buf,
+                        size_t len_bytes)
 {
     (void)machine;
     return guest_write_gva(target_vcpu(cpu), gva, buf, len_bytes);
@@ -143,9 +144,10 @@ static struct dbg_insn classify(void *machine, unsigned cpu, uint64_t gva)
     struct vcpu *vcpu = target_vcpu(cpu);
     uint8_t bytes[INSN_MAX_BYTES], bits = vcpu_code_bits(vcpu);
     size_t got = guest_read_gva(vcpu, gva, bytes, sizeof(bytes));
-    struct insn insn = insn_decode(bytes, got, bits == 64   ? INSN_MODE_64
-                                               : bits == 32 ? INSN_MODE_32
-                                                            : INSN_MODE_16);
+    struct insn insn = insn_decode(bytes, got,
+                                   bits == 64   ? INSN_MODE_64
+                                   : bits == 32 ? INSN_MODE_32
+                                                : INSN_MODE_16);
     struct dbg_insn out = {.class = DBG_INSN_PLAIN, .len_bytes = insn.len_bytes};
 
     (void)machine;
@@ -356,19 +358,45 @@ static void reboot(void *machine)
 
 static struct dbg_target target = {
     .cpus = 1,
-    .reg_read = target_reg_read, .reg_write = target_reg_write, .reg80_read = target_reg80_read,
-    .shadow_get = shadow_get, .shadow_set = shadow_set, .pending_step_clear = pending_step_clear,
-    .cpl = cpl, .code_bits = code_bits, .stack_bits = stack_bits,
-    .mem_read = mem_read, .mem_write = mem_write, .phys_read = phys_read, .phys_write = phys_write,
-    .translate = translate, .classify = classify,
-    .inject_waiting = inject_waiting, .inject = inject, .guest_dr6_set = guest_dr6_set,
-    .dr_own = target_dr_own, .dr_load = target_dr_load,
-    .page_trap = page_trap, .hold = hold,
-    .intercepts = intercepts, .msr_intercept = msr_intercept, .port_intercept = port_intercept,
-    .armed = armed, .stepping = stepping, .revive = revive,
-    .msr_read = msr_read, .msr_write = msr_write, .area_read = area_read, .area_write = area_write,
-    .field_read = field_read, .field_write = field_write, .last_exit = last_exit,
-    .clock_us = clock_us, .reboot = reboot, .query = target_query, .object = target_object,
+    .reg_read = target_reg_read,
+    .reg_write = target_reg_write,
+    .reg80_read = target_reg80_read,
+    .shadow_get = shadow_get,
+    .shadow_set = shadow_set,
+    .pending_step_clear = pending_step_clear,
+    .cpl = cpl,
+    .code_bits = code_bits,
+    .stack_bits = stack_bits,
+    .mem_read = mem_read,
+    .mem_write = mem_write,
+    .phys_read = phys_read,
+    .phys_write = phys_write,
+    .translate = translate,
+    .classify = classify,
+    .inject_waiting = inject_waiting,
+    .inject = inject,
+    .guest_dr6_set = guest_dr6_set,
+    .dr_own = target_dr_own,
+    .dr_load = target_dr_load,
+    .page_trap = page_trap,
+    .hold = hold,
+    .intercepts = intercepts,
+    .msr_intercept = msr_intercept,
+    .port_intercept = port_intercept,
+    .armed = armed,
+    .stepping = stepping,
+    .revive = revive,
+    .msr_read = msr_read,
+    .msr_write = msr_write,
+    .area_read = area_read,
+    .area_write = area_write,
+    .field_read = field_read,
+    .field_write = field_write,
+    .last_exit = last_exit,
+    .clock_us = clock_us,
+    .reboot = reboot,
+    .query = target_query,
+    .object = target_object,
 };
 
 /* ---- struct hv_debug_hooks ---- */
@@ -411,7 +439,8 @@ static bool step_done(struct vcpu *vcpu, enum hv_verdict *verdict)
 static void idle(void *ctx)
 {
     (void)ctx;
-    for (unsigned i = 0; i < IDLE_SPINS && !(in8((uint16_t)(hv_uart.base + UART_LSR)) & LSR_DATA); i++)
+    for (unsigned i = 0; i < IDLE_SPINS && !(in8((uint16_t)(hv_uart.base + UART_LSR)) & LSR_DATA);
+         i++)
         cpu_pause();
 }
 
@@ -428,7 +457,9 @@ static void stopped(struct vcpu *vcpu, enum hv_stop_why why)
         if (why == HV_STOP_DEAD && client.stub.options.dead_resets)
             reboot(NULL);
         log_info("stopped (%s) at %#lx; waiting for a debugger on this line",
-                 why == HV_STOP_START ? "start" : why == HV_STOP_DEAD ? "dead" : "event",
+                 why == HV_STOP_START  ? "start"
+                 : why == HV_STOP_DEAD ? "dead"
+                                       : "event",
                  vcpu->regs.rip);
     }
     client_serve(&client, vcpu->id, whys[why], idle, NULL);
@@ -492,8 +523,13 @@ void dbg_init(void)
     client_guest_input = guest_input;
     client_init(&client, &target, &io);
     hv_debug = (struct hv_debug_hooks){
-        .filter = filter, .owns_exit = owns_exit, .step_done = step_done, .stopped = stopped,
-        .poll = poll, .before_entry = before_entry, .console_out = console_out,
+        .filter = filter,
+        .owns_exit = owns_exit,
+        .step_done = step_done,
+        .stopped = stopped,
+        .poll = poll,
+        .before_entry = before_entry,
+        .console_out = console_out,
         .attached = attached,
     };
     log_sink = log_out;

@@ -117,7 +117,8 @@ static void filters_of(struct run *run, const struct event *event)
              !filter_add(run, first, last, (uint8_t)((rd ? DBG_READ : 0) | (wr ? DBG_WRITE : 0)),
                          false)))
             run->wide_kinds |= rd | wr;
-        if (io && first <= 0xffff && !filter_add(run, first, last < 0xffff ? last : 0xffff, 0, true))
+        if (io && first <= 0xffff &&
+            !filter_add(run, first, last < 0xffff ? last : 0xffff, 0, true))
             run->wide_kinds |= io;
     }
 }

@@ -53,8 +53,12 @@ static void happen(struct client *client, struct fake *f, uint8_t which)
     bool stop;
 
     f->exit = (struct dbg_exit){
-        .kind = which & 1 ? TL_KIND_EXCEPTION : which & 2 ? TL_KIND_NESTED_PAGE : which % TL_KIND_COUNT,
-        .vector = which & 4 ? 1 : 14, .access = DBG_EXEC, .gpa = f->reg[TL_REG_rip],
+        .kind = which & 1   ? TL_KIND_EXCEPTION
+                : which & 2 ? TL_KIND_NESTED_PAGE
+                            : which % TL_KIND_COUNT,
+        .vector = which & 4 ? 1 : 14,
+        .access = DBG_EXEC,
+        .gpa = f->reg[TL_REG_rip],
         .dr6 = which >> 3 & 1 ? DR6_BS : which >> 4,
     };
     run_before_entry(&client->stub.run, 0);

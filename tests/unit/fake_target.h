@@ -167,7 +167,8 @@ static struct dbg_insn fake_classify(void *m, unsigned cpu, uint64_t gva)
     case 0x0f:
         return (struct dbg_insn){at[1] == 5   ? DBG_INSN_SYSCALL
                                  : at[1] == 7 ? DBG_INSN_SYSRET
-                                              : DBG_INSN_PLAIN, 2, 8, 0};
+                                              : DBG_INSN_PLAIN,
+                                 2, 8, 0};
     default:
         return (struct dbg_insn){DBG_INSN_PLAIN, 1, 0, 0};
     }
@@ -358,22 +359,46 @@ static inline void fake_init(struct fake *f)
     f->now_us = 1000000;
     memset(f->mem, 0x90, FAKE_MEM_BYTES);
     f->target = (struct dbg_target){
-        .machine = f, .cpus = 1,
-        .reg_read = fake_reg_read, .reg_write = fake_reg_write, .reg80_read = fake_reg80_read,
-        .shadow_get = fake_shadow_get, .shadow_set = fake_shadow_set,
+        .machine = f,
+        .cpus = 1,
+        .reg_read = fake_reg_read,
+        .reg_write = fake_reg_write,
+        .reg80_read = fake_reg80_read,
+        .shadow_get = fake_shadow_get,
+        .shadow_set = fake_shadow_set,
         .pending_step_clear = fake_nothing,
-        .cpl = fake_cpl, .code_bits = fake_bits, .stack_bits = fake_bits,
-        .mem_read = fake_mem_read, .mem_write = fake_mem_write,
-        .phys_read = fake_phys_read, .phys_write = fake_phys_write,
-        .translate = fake_translate, .classify = fake_classify,
-        .inject_waiting = fake_inject_waiting, .inject = fake_inject, .guest_dr6_set = fake_dr6_set,
-        .dr_own = fake_dr_own, .dr_load = fake_dr_load, .page_trap = fake_page_trap,
-        .hold = fake_hold, .intercepts = fake_intercepts, .msr_intercept = fake_msr_intercept,
-        .port_intercept = fake_port_intercept, .armed = fake_armed, .stepping = fake_stepping,
-        .revive = fake_revive, .msr_read = fake_msr_read, .msr_write = fake_msr_write,
-        .area_read = fake_area_read, .area_write = fake_area_write,
-        .field_read = fake_field_read, .field_write = fake_field_write,
-        .last_exit = fake_last_exit, .clock_us = fake_clock_us, .reboot = fake_reboot,
-        .query = fake_query, .object = fake_object,
+        .cpl = fake_cpl,
+        .code_bits = fake_bits,
+        .stack_bits = fake_bits,
+        .mem_read = fake_mem_read,
+        .mem_write = fake_mem_write,
+        .phys_read = fake_phys_read,
+        .phys_write = fake_phys_write,
+        .translate = fake_translate,
+        .classify = fake_classify,
+        .inject_waiting = fake_inject_waiting,
+        .inject = fake_inject,
+        .guest_dr6_set = fake_dr6_set,
+        .dr_own = fake_dr_own,
+        .dr_load = fake_dr_load,
+        .page_trap = fake_page_trap,
+        .hold = fake_hold,
+        .intercepts = fake_intercepts,
+        .msr_intercept = fake_msr_intercept,
+        .port_intercept = fake_port_intercept,
+        .armed = fake_armed,
+        .stepping = fake_stepping,
+        .revive = fake_revive,
+        .msr_read = fake_msr_read,
+        .msr_write = fake_msr_write,
+        .area_read = fake_area_read,
+        .area_write = fake_area_write,
+        .field_read = fake_field_read,
+        .field_write = fake_field_write,
+        .last_exit = fake_last_exit,
+        .clock_us = fake_clock_us,
+        .reboot = fake_reboot,
+        .query = fake_query,
+        .object = fake_object,
     };
 }

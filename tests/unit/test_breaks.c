@@ -3,11 +3,11 @@
  * Breakpoints and the single step against a fake machine: where breakpoints are put, whose a hit is,
  * what the guest may see of a step.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "dbg/run.h"
 #include "fake_target.h"
@@ -99,7 +99,9 @@ static void guest_registers_are_left_to_the_guest(void **state)
 static void bad_requests(void **state)
 {
     static const uint8_t bad[] = {0xff, 0x27};
-    struct break_request r = {.type = BREAK_SOFT, .addr_gva = 0x2000, .condition_count = 1,
+    struct break_request r = {.type = BREAK_SOFT,
+                              .addr_gva = 0x2000,
+                              .condition_count = 1,
                               .condition = {{bad, sizeof(bad)}}};
 
     (void)state;
@@ -119,7 +121,9 @@ static void hit_with_condition(void **state)
 {
     /* reg 0 (rax); end */
     static const uint8_t code[] = {0x26, 0, 0, 0x27};
-    const struct break_request r = {.type = BREAK_SOFT, .addr_gva = 0x1000, .condition_count = 1,
+    const struct break_request r = {.type = BREAK_SOFT,
+                                    .addr_gva = 0x1000,
+                                    .condition_count = 1,
                                     .condition = {{code, sizeof(code)}}};
     struct dbg_exit exit = debug_exit(1);
     bool stop;
@@ -144,7 +148,7 @@ static void guests_own_breakpoint_is_not_ours(void **state)
     f.own.dr7 = 0x402;
     insert(BREAK_HARD, 0x2000, 1); /* slot 1 */
     assert_false(run_owns_exit(&run, 0, &exit, &stop));
-    exit = debug_exit(3);          /* both */
+    exit = debug_exit(3); /* both */
     f.reg[TL_REG_rip] = 0x2000;
     assert_true(run_owns_exit(&run, 0, &exit, &stop));
     assert_true(stop && f.inject.valid && f.inject.vector == 1);
@@ -260,7 +264,7 @@ static void fault_in_a_step_lands_in_its_handler(void **state)
     run_before_entry(&run, 0);
     assert_false(run_owns_exit(&run, 0, &fault, &stop)); /* the guest's, with its own flags */
     assert_int_equal(f.reg[TL_REG_eflags], 0x202);
-    fake_inject(&f, 0, DBG_EVENT_EXCEPTION, 14, 0);      /* what core does */
+    fake_inject(&f, 0, DBG_EVENT_EXCEPTION, 14, 0); /* what core does */
     run_before_entry(&run, 0);
     assert_int_equal(f.reg[TL_REG_eflags], 0x202);
     assert_true(f.held);

@@ -2,11 +2,11 @@
 /*
  * The event engine against a fake machine: filters, stages, counts, actions, fuel, the index by kind.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 
 #include "dbg/stub.h"
 #include "fake_target.h"
@@ -107,10 +107,10 @@ static void port_overlap(void **state)
 {
     (void)state;
     ask("Qtl.event.add:kinds:io-out;only:3f9;");
-    assert_true(happens(
-        (struct dbg_exit){.kind = TL_KIND_IO_OUT, .port = 0x3f8, .io_bytes = 2}, 0).stop);
-    assert_false(happens(
-        (struct dbg_exit){.kind = TL_KIND_IO_OUT, .port = 0x3f8, .io_bytes = 1}, 0).stop);
+    assert_true(
+        happens((struct dbg_exit){.kind = TL_KIND_IO_OUT, .port = 0x3f8, .io_bytes = 2}, 0).stop);
+    assert_false(
+        happens((struct dbg_exit){.kind = TL_KIND_IO_OUT, .port = 0x3f8, .io_bytes = 1}, 0).stop);
 }
 
 static void condition_ignore_once(void **state)
@@ -133,16 +133,33 @@ static void log_skip_set(void **state)
 {
     (void)state;
     /* printf "%s %#lx\n" with two arguments (pushed last first), function and channel on top */
-    assert_string_equal(
-        ask("Qtl.event.add:kinds:cpuid;"
-            "do:log,260000" "26003f" "2200" "2200" "34020009" "2573202523206c780a00" "27;"),
-        "E.bad-code: the bytecode was refused"); /* wrong length of the format */
-    assert_string_equal(
-        ask("Qtl.event.add:kinds:cpuid;do:log,260000" "22ee" "2200" "2200" "340200072523"
-            "6c780a" "0000" "27;do:skip;"),
-        "E.bad-code: the bytecode was refused"); /* a NUL inside */
-    assert_string_equal(ask("Qtl.event.add:kinds:cpuid;do:log,260000" "220b" "2200" "2200"
-                            "34020009" "257320" "25236c78" "0a00" "27;do:skip;"),
+    assert_string_equal(ask("Qtl.event.add:kinds:cpuid;"
+                            "do:log,260000"
+                            "26003f"
+                            "2200"
+                            "2200"
+                            "34020009"
+                            "2573202523206c780a00"
+                            "27;"),
+                        "E.bad-code: the bytecode was refused"); /* wrong length of the format */
+    assert_string_equal(ask("Qtl.event.add:kinds:cpuid;do:log,260000"
+                            "22ee"
+                            "2200"
+                            "2200"
+                            "340200072523"
+                            "6c780a"
+                            "0000"
+                            "27;do:skip;"),
+                        "E.bad-code: the bytecode was refused"); /* a NUL inside */
+    assert_string_equal(ask("Qtl.event.add:kinds:cpuid;do:log,260000"
+                            "220b"
+                            "2200"
+                            "2200"
+                            "34020009"
+                            "257320"
+                            "25236c78"
+                            "0a00"
+                            "27;do:skip;"),
                         "event:1;");
     f.reg[TL_REG_rax] = 0xabc;
     assert_false(happens((struct dbg_exit){.kind = TL_KIND_CPUID}, 0).stop);
