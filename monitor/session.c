@@ -11,7 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#define GREETING         "qSupported:swbreak+;hwbreak+;vContSupported+;error-message+"
 #define REPLY_TIMEOUT_MS 20000 /* carriers repeat much earlier; this is the end of patience */
 
 uint64_t session_now_ms(void)
@@ -234,7 +233,7 @@ static bool hex_digit(uint8_t byte)
 }
 
 /* A stop reply looks like nothing else that we get while the guest runs. */
-static bool is_stop(const uint8_t *payload, size_t len_bytes)
+bool session_is_stop(const uint8_t *payload, size_t len_bytes)
 {
     return len_bytes >= 3 && strchr("TSWX", (int)payload[0]) && hex_digit(payload[1]) &&
            hex_digit(payload[2]) && (payload[0] != 'S' || len_bytes == 3);
@@ -262,7 +261,7 @@ static bool take_output(struct session *session, const uint8_t *payload, size_t 
     return true;
 }
 
-static void take_stop(struct session *session, const uint8_t *payload, size_t len_bytes)
+void session_take_stop(struct session *session, const uint8_t *payload, size_t len_bytes)
 {
     if (len_bytes >= sizeof(session->stop))
         len_bytes = sizeof(session->stop) - 1;
@@ -309,8 +308,8 @@ void session_packet(struct session *session, const uint8_t *payload, size_t len_
     session_log_packet(session, "<-", payload, len_bytes);
     if (take_output(session, payload, len_bytes))
         return;
-    if (session->state == SESSION_RUNNING && is_stop(payload, len_bytes)) {
-        take_stop(session, payload, len_bytes);
+    if (session->state == SESSION_RUNNING && session_is_stop(payload, len_bytes)) {
+        session_take_stop(session, payload, len_bytes);
         return;
     }
     if (!session->waiting && session->state == SESSION_RUNNING &&
@@ -359,8 +358,8 @@ static long wait_reply(struct session *session, int timeout_ms)
     return session->reply_ready ? (long)session->reply_len_bytes : -1;
 }
 
-static long exchange(struct session *session, const uint8_t *request, size_t len_bytes,
-                     const uint8_t **reply, int timeout_ms)
+long session_exchange(struct session *session, const uint8_t *request, size_t len_bytes,
+                      const uint8_t **reply, int timeout_ms)
 {
     *reply = session->reply;
     session->reply[0] = 0;
@@ -382,7 +381,7 @@ long session_request(struct session *session, const char *request, size_t len_by
         *reply = session->reply;
         return -1;
     }
-    return exchange(session, (const uint8_t *)request, len_bytes, reply, REPLY_TIMEOUT_MS);
+    return session_exchange(session, (const uint8_t *)request, len_bytes, reply, REPLY_TIMEOUT_MS);
 }
 
 long session_ask(struct session *session, const uint8_t **reply, const char *format, ...)
@@ -439,108 +438,4 @@ void session_detach_quietly(struct session *session)
     session->carrier = NULL;
     session->state = SESSION_DETACHED;
     session->stop[0] = '\0';
-}
-
-/* ---- handshake ---- */
-
-/* A guest that runs while we come is stopped, as GDB's `target remote` does. */
-static bool stop_running(struct session *session, const char *reply, int timeout_ms)
-{
-    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
-
-    if (strncmp(reply, "E.running", 9) != 0 && strncmp(reply, "E", 1) != 0)
-        return false;
-    session->state = SESSION_RUNNING;
-    session_break_in(session);
-    while (session->state == SESSION_RUNNING && session_now_ms() < until_ms)
-        if (!session->calls.wait(session->calls.ctx, 100))
-            break;
-    if (session->state == SESSION_STOPPED)
-        return true;
-    if (session->state == SESSION_RUNNING)
-        session->state = SESSION_DETACHED;
-    snprintf(session->why, sizeof(session->why), "the guest runs and does not stop");
-    return false;
-}
-
-static bool greet(struct session *session, int timeout_ms)
-{
-    static const char supported[] = GREETING;
-    const uint8_t *reply;
-    long len_bytes;
-
-    len_bytes =
-        exchange(session, (const uint8_t *)supported, sizeof(supported) - 1, &reply, timeout_ms);
-    if (len_bytes < 0 || !strstr((const char *)reply, "PacketSize="))
-        return false;
-    len_bytes = exchange(session, (const uint8_t *)"?", 1, &reply, timeout_ms);
-    if (len_bytes >= 0 && is_stop(reply, (size_t)len_bytes)) {
-        take_stop(session, reply, (size_t)len_bytes);
-        return true;
-    }
-    return stop_running(session, len_bytes < 0 ? "" : (const char *)reply, timeout_ms);
-}
-
-bool session_greet(struct session *session)
-{
-    return greet(session, 2000);
-}
-
-static bool wait_up(struct session *session, int timeout_ms)
-{
-    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
-
-    if (session->carrier->open && !session->carrier->open(session))
-        return false;
-    while (session->carrier->up && !session->carrier->up(session)) {
-        int64_t left_ms = (int64_t)(until_ms - session_now_ms());
-        int tick_ms = session_tick(session);
-
-        if (left_ms <= 0 || session->state == SESSION_LOST)
-            return false;
-        if (tick_ms >= 0 && tick_ms < left_ms)
-            left_ms = tick_ms;
-        if (!session->calls.wait(session->calls.ctx, (int)left_ms))
-            return false;
-    }
-    return true;
-}
-
-static bool try_carrier(struct session *session, const struct carrier *carrier, int timeout_ms)
-{
-    bool done;
-
-    if (session->state == SESSION_LOST)
-        return false;
-    session->carrier = carrier;
-    session->gave_up = false;
-    session->handshake = true;
-    done = wait_up(session, timeout_ms) && greet(session, timeout_ms);
-    session->handshake = false;
-    if (!done && session->state != SESSION_LOST) {
-        carrier->close(session);
-        session->carrier = NULL;
-    }
-    return done;
-}
-
-bool session_attach(struct session *session, bool bare, bool booting, int timeout_ms)
-{
-    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
-
-    snprintf(session->why, sizeof(session->why), "no answer");
-    while (booting && !session->spoke && session->state != SESSION_LOST &&
-           session_now_ms() < until_ms)
-        if (!session->calls.wait(session->calls.ctx, 1000))
-            return false;
-    while (session->state != SESSION_LOST && session_now_ms() < until_ms) {
-        if (!bare && try_carrier(session, &carrier_link, 1500))
-            return true;
-        /* A stub that knows no link, such as an emulator's own, still speaks plain RSP. */
-        if ((bare || !booting) && try_carrier(session, &carrier_bare, 1500))
-            return true;
-        if (session->state == SESSION_LOST || !session->calls.wait(session->calls.ctx, 100))
-            break;
-    }
-    return false;
 }

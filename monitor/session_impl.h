@@ -7,6 +7,7 @@
 
 #include "monitor/session.h"
 
+#define GREETING            "qSupported:swbreak+;hwbreak+;vContSupported+;error-message+"
 #define SESSION_FRAME_BYTES (2 * SESSION_PACKET_BYTES + 64)
 
 struct session;
@@ -57,6 +58,12 @@ void session_event(struct session *session, const char *text);
 void session_text(struct session *session, const uint8_t *bytes, size_t len_bytes);
 /* Carrier to session: the request could not be delivered, or its reply never came. */
 void session_give_up(struct session *session, const char *why);
+/* A request in any state; see session_request(). */
+long session_exchange(struct session *session, const uint8_t *request, size_t len_bytes,
+                      const uint8_t **reply, int timeout_ms);
+/* A stop reply: its shape, and what follows from it. */
+bool session_is_stop(const uint8_t *payload, size_t len_bytes);
+void session_take_stop(struct session *session, const uint8_t *payload, size_t len_bytes);
 /* Bytes to the line. */
 bool session_put(struct session *session, const uint8_t *bytes, size_t len_bytes);
 uint64_t session_now_ms(void);

@@ -13,6 +13,7 @@ MONITOR_SRCS += monitor/machine.c
 MONITOR_SRCS += monitor/machine_qemu.c
 MONITOR_SRCS += monitor/machine_bochs.c
 MONITOR_SRCS += monitor/session.c
+MONITOR_SRCS += monitor/session_open.c
 MONITOR_SRCS += monitor/session_bare.c
 MONITOR_SRCS += monitor/session_link.c
 MONITOR_SRCS += monitor/broker.c

@@ -292,6 +292,10 @@ bool view_exit(struct console *console)
         return false;
     }
     target_key(text, "kind", kind, sizeof(kind));
+    if (strcmp(kind, "none") == 0) {
+        out_printf("the guest has not left for the hypervisor yet\n");
+        return true;
+    }
     target_key(text, "name", name, sizeof(name));
     target_key(text, "mode", mode, sizeof(mode));
     target_key(text, "stage", stage, sizeof(stage));
