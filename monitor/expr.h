@@ -52,11 +52,11 @@ int expr_eval(const struct expr *expr, const struct agent_env *env, uint64_t *va
 
 /* What `set EXPR = ...` would change. */
 enum expr_target_kind {
-    EXPR_TARGET_NONE, /* not something that can be set */
-    EXPR_TARGET_REG,  /* number: regs.def row */
-    EXPR_TARGET_FIELD,/* number: VMCS encoding or VMCB offset */
+    EXPR_TARGET_NONE,  /* not something that can be set */
+    EXPR_TARGET_REG,   /* number: regs.def row */
+    EXPR_TARGET_FIELD, /* number: VMCS encoding or VMCB offset */
     EXPR_TARGET_MSR_AREA,
-    EXPR_TARGET_MSR,  /* address: expression for the index */
+    EXPR_TARGET_MSR, /* address: expression for the index */
     EXPR_TARGET_MEMORY,
 };
 

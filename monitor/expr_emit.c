@@ -11,7 +11,8 @@
 
 struct emitter {
     uint8_t *code;
-    size_t cap_bytes, len_bytes; /* len counts on past cap, so that overflow is seen once, at the end */
+    size_t cap_bytes,
+        len_bytes; /* len counts on past cap, so that overflow is seen once, at the end */
 };
 
 static void byte(struct emitter *e, uint8_t value)

@@ -17,13 +17,13 @@ static const struct {
     const char *word;
     enum tl_reg reg;
 } exit_words[] = {
-    {"kind", TL_REG_exit_kind},         {"reason", TL_REG_exit_reason},
-    {"qual", TL_REG_exit_qual},         {"qualification", TL_REG_exit_qual},
-    {"info1", TL_REG_exit_qual},        {"info2", TL_REG_exit_info2},
-    {"value", TL_REG_exit_value},       {"old", TL_REG_exit_old},
-    {"index", TL_REG_exit_index},       {"port", TL_REG_exit_port},
-    {"vector", TL_REG_exit_vector},     {"error_code", TL_REG_exit_error},
-    {"gpa", TL_REG_exit_gpa},           {"gva", TL_REG_exit_gva},
+    {"kind", TL_REG_exit_kind},     {"reason", TL_REG_exit_reason},
+    {"qual", TL_REG_exit_qual},     {"qualification", TL_REG_exit_qual},
+    {"info1", TL_REG_exit_qual},    {"info2", TL_REG_exit_info2},
+    {"value", TL_REG_exit_value},   {"old", TL_REG_exit_old},
+    {"index", TL_REG_exit_index},   {"port", TL_REG_exit_port},
+    {"vector", TL_REG_exit_vector}, {"error_code", TL_REG_exit_error},
+    {"gpa", TL_REG_exit_gpa},       {"gva", TL_REG_exit_gva},
     {"length", TL_REG_exit_len},
 };
 
@@ -33,10 +33,10 @@ static const struct {
     enum tl_reg reg;
     unsigned width_bits;
 } aliases[] = {
-    {"pc", TL_REG_rip, 64},      {"sp", TL_REG_rsp, 64},   {"fp", TL_REG_rbp, 64},
+    {"pc", TL_REG_rip, 64},        {"sp", TL_REG_rsp, 64},  {"fp", TL_REG_rbp, 64},
     {"rflags", TL_REG_eflags, 32}, {"eax", TL_REG_rax, 32}, {"ebx", TL_REG_rbx, 32},
-    {"ecx", TL_REG_rcx, 32},     {"edx", TL_REG_rdx, 32},  {"esi", TL_REG_rsi, 32},
-    {"edi", TL_REG_rdi, 32},     {"ebp", TL_REG_rbp, 32},  {"esp", TL_REG_rsp, 32},
+    {"ecx", TL_REG_rcx, 32},       {"edx", TL_REG_rdx, 32}, {"esi", TL_REG_rsi, 32},
+    {"edi", TL_REG_rdi, 32},       {"ebp", TL_REG_rbp, 32}, {"esp", TL_REG_rsp, 32},
     {"eip", TL_REG_rip, 32},
 };
 
@@ -105,8 +105,7 @@ static int bits_group(const char *group)
 bool expr_bits_find(const char *group, const char *name, uint8_t *low, uint8_t *high)
 {
     int number = bits_group(group);
-    const struct tl_bits_row *row =
-        number < 0 ? NULL : tl_bit_by_name(number, name, strlen(name));
+    const struct tl_bits_row *row = number < 0 ? NULL : tl_bit_by_name(number, name, strlen(name));
 
     if (!row)
         return false;
@@ -213,9 +212,9 @@ void expr_complete(const char *prefix, bool svm, emit_fn emit, void *ctx)
 {
     const char *dot = strchr(prefix, '.'), *bracket = strchr(prefix, '[');
     const char *head = *prefix == '$' ? "$" : "";
-    static const char *const functions[] = {"u8(",  "u16(", "u32(",  "u64(",      "s8(",   "s16(",
-                                            "s32(", "sext(", "slt(", "msr-area[", "msr[", "vmcs.",
-                                            "vmcb."};
+    static const char *const functions[] = {"u8(",  "u16(",  "u32(",  "u64(", "s8(",
+                                            "s16(", "s32(",  "sext(", "slt(", "msr-area[",
+                                            "msr[", "vmcs.", "vmcb."};
 
     if (bracket) {
         char msr_head[32];

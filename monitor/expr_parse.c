@@ -452,7 +452,8 @@ struct expr *expr_parse(const char *text, const struct expr_names *names, const 
                         struct expr_error *error)
 {
     static const struct expr_names no_names;
-    struct parser p = {.text = text, .at = text, .names = names ? names : &no_names, .error = error};
+    struct parser p = {
+        .text = text, .at = text, .names = names ? names : &no_names, .error = error};
     struct expr *arena = calloc(EXPR_NODES_MAX + 1, sizeof(*arena));
     struct expr *root;
 

@@ -18,11 +18,29 @@ enum expr_op {
     EXPR_BITS,     /* a: register, low..high */
     EXPR_REF,      /* a: address, width_bits, is_signed */
     EXPR_SEXT,     /* a, width_bits */
-    EXPR_NEG, EXPR_NOT, EXPR_BIT_NOT,
-    EXPR_MUL, EXPR_DIV, EXPR_REM, EXPR_ADD, EXPR_SUB, EXPR_SHL, EXPR_SHR,
-    EXPR_LT, EXPR_GT, EXPR_LE, EXPR_GE, EXPR_EQ, EXPR_NE, EXPR_SLT,
-    EXPR_AND, EXPR_XOR, EXPR_OR, EXPR_LAND, EXPR_LOR,
-    EXPR_COND,     /* a ? b : c */
+    EXPR_NEG,
+    EXPR_NOT,
+    EXPR_BIT_NOT,
+    EXPR_MUL,
+    EXPR_DIV,
+    EXPR_REM,
+    EXPR_ADD,
+    EXPR_SUB,
+    EXPR_SHL,
+    EXPR_SHR,
+    EXPR_LT,
+    EXPR_GT,
+    EXPR_LE,
+    EXPR_GE,
+    EXPR_EQ,
+    EXPR_NE,
+    EXPR_SLT,
+    EXPR_AND,
+    EXPR_XOR,
+    EXPR_OR,
+    EXPR_LAND,
+    EXPR_LOR,
+    EXPR_COND, /* a ? b : c */
 };
 
 struct expr {

@@ -10,7 +10,7 @@
 #include "protocol/agent_code.h"
 
 const struct agent_op agent_ops[AGENT_OPS_COUNT] = {
-#define AGENT_OP(code_, name_, operand_, pops_, pushes_)                                          \
+#define AGENT_OP(code_, name_, operand_, pops_, pushes_)                                           \
     [code_] = {#name_, operand_, pops_, pushes_},
 #include "protocol/agent_ops.def"
 #undef AGENT_OP

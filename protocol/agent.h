@@ -59,8 +59,8 @@ struct agent_env {
 /* Where and why verification or evaluation ended. */
 struct agent_report {
     enum agent_error error;
-    uint16_t pc;              /* of the opcode concerned */
-    uint8_t stack_max;        /* deepest stack; set by a successful verification */
+    uint16_t pc;       /* of the opcode concerned */
+    uint8_t stack_max; /* deepest stack; set by a successful verification */
 };
 
 /* Proves the code runnable with the opcodes allowed by may (AGENT_MAY_*). AGENT_OK, or the first

@@ -113,7 +113,8 @@ static enum agent_error binary(struct machine *m, uint8_t opcode)
     return error;
 }
 
-static enum agent_error reference(struct machine *m, const struct agent_env *env, unsigned len_bytes)
+static enum agent_error reference(struct machine *m, const struct agent_env *env,
+                                  unsigned len_bytes)
 {
     uint8_t bytes[8] = {0};
     uint64_t value = 0;

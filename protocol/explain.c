@@ -38,7 +38,8 @@ struct explain_writer explain_add(struct explain_run *run, enum explain_certaint
     if (at >= EXPLAIN_ITEMS_MAX) {
         item = &overflow;
     } else {
-        unsigned moved = out->count < EXPLAIN_ITEMS_MAX ? out->count - at : EXPLAIN_ITEMS_MAX - 1 - at;
+        unsigned moved =
+            out->count < EXPLAIN_ITEMS_MAX ? out->count - at : EXPLAIN_ITEMS_MAX - 1 - at;
 
         memmove(&out->item[at + 1], &out->item[at], moved * sizeof(out->item[0]));
         if (out->count < EXPLAIN_ITEMS_MAX)
@@ -86,5 +87,7 @@ void explain(const struct crash_record *record, struct explanation *out)
 
 const char *explain_certainty_text(enum explain_certainty certainty)
 {
-    return certainty == EXPLAIN_PROVEN ? "proven" : certainty == EXPLAIN_LIKELY ? "likely" : "guess";
+    return certainty == EXPLAIN_PROVEN   ? "proven"
+           : certainty == EXPLAIN_LIKELY ? "likely"
+                                         : "guess";
 }

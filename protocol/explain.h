@@ -20,9 +20,9 @@ enum explain_certainty {
 #define EXPLAIN_EVIDENCE_BYTES 400u
 
 struct explain_item {
-    const char *id;   /* row of explain.def, or the id of a rule */
+    const char *id; /* row of explain.def, or the id of a rule */
     enum explain_certainty certainty;
-    uint16_t rank;    /* higher first */
+    uint16_t rank; /* higher first */
     char text[EXPLAIN_TEXT_BYTES];
     char evidence[EXPLAIN_EVIDENCE_BYTES];
 };

@@ -216,5 +216,6 @@ void explain_misconfig(struct explain_run *run)
     }
     text_str(&w.evidence, "exit reason ");
     text_hex(&w.evidence, r->exit.reason);
-    text_str(&w.evidence, r->state.svm ? " [APM, \"Nested Paging\"]" : " [SDM, \"EPT Misconfigurations\"]");
+    text_str(&w.evidence,
+             r->state.svm ? " [APM, \"Nested Paging\"]" : " [SDM, \"EPT Misconfigurations\"]");
 }

@@ -14,9 +14,9 @@
 /* Bytes at RIP; fewer than len are zero. */
 static const uint8_t *code_at_rip(const struct crash_record *r, unsigned len, uint8_t copy[16])
 {
-    uint64_t rip = r->rip + ((r->efer_real & X_LMA) && (r->segment[1].rights >> 13 & 1)
-                                 ? 0
-                                 : r->segment[1].base);
+    uint64_t rip =
+        r->rip +
+        ((r->efer_real & X_LMA) && (r->segment[1].rights >> 13 & 1) ? 0 : r->segment[1].base);
     uint64_t at = rip - r->code_gva;
 
     for (unsigned i = 0; i < len; i++)
@@ -43,9 +43,8 @@ void explain_event_lost(struct explain_run *run)
         unsigned vector = e->event & 0xff, type = e->event >> 8 & 7;
         struct explain_writer w;
 
-        if (!(e->event >> 31 & 1) || (e->inject >> 31 & 1) ||
-            e->kind == TL_KIND_TRIPLE_FAULT || e->kind == TL_KIND_TASK_SWITCH ||
-            (i + 1 == r->ring_count && r->why != RECORD_HANG))
+        if (!(e->event >> 31 & 1) || (e->inject >> 31 & 1) || e->kind == TL_KIND_TRIPLE_FAULT ||
+            e->kind == TL_KIND_TASK_SWITCH || (i + 1 == r->ring_count && r->why != RECORD_HANG))
             continue;
         if (type == 4 || type == 6)
             continue; /* INT n is executed again by the guest itself */
@@ -80,8 +79,9 @@ void explain_osxsave(struct explain_run *run)
             cpuid = &r->ring[i];
     if (cpuid && (cpuid->value >> 27 & 1)) {
         w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
-        text_str(&w.text, "CPUID showed OSXSAVE=1 while the guest's CR4.OSXSAVE is 0: the bit must follow "
-                          "the guest's CR4, not the hypervisor's");
+        text_str(&w.text,
+                 "CPUID showed OSXSAVE=1 while the guest's CR4.OSXSAVE is 0: the bit must follow "
+                 "the guest's CR4, not the hypervisor's");
         text_str(&w.evidence, "CPUID leaf 1 gave ECX ");
         text_hex(&w.evidence, cpuid->value & 0xffffffff);
         explain_at(&w.evidence, cpuid);
@@ -100,9 +100,9 @@ void explain_osxsave(struct explain_run *run)
 static const char *delivered_text(uint8_t vector)
 {
     static const char *const texts[32] = {
-        [0] = "#DE could not be delivered", [1] = "#DB could not be delivered",
-        [3] = "#BP could not be delivered", [6] = "#UD could not be delivered",
-        [7] = "#NM could not be delivered", [8] = "#DF could not be delivered",
+        [0] = "#DE could not be delivered",  [1] = "#DB could not be delivered",
+        [3] = "#BP could not be delivered",  [6] = "#UD could not be delivered",
+        [7] = "#NM could not be delivered",  [8] = "#DF could not be delivered",
         [10] = "#TS could not be delivered", [11] = "#NP could not be delivered",
         [12] = "#SS could not be delivered", [13] = "#GP could not be delivered",
         [14] = "#PF could not be delivered", [17] = "#AC could not be delivered",
@@ -153,9 +153,10 @@ void explain_control_off(struct explain_run *run)
         text_str(&w.text, enabled_by_control[i].name);
         text_str(&w.text, " raises #UD: its enabling control (secondary processor-based, bit ");
         text_dec(&w.text, bit);
-        text_str(&w.text, cap >> (32 + bit) & 1
-                              ? ") is 0 although the CPU has it: set it, or hide the feature in CPUID"
-                              : ") is 0 and the CPU does not offer it: hide the feature in CPUID");
+        text_str(&w.text,
+                 cap >> (32 + bit) & 1
+                     ? ") is 0 although the CPU has it: set it, or hide the feature in CPUID"
+                     : ") is 0 and the CPU does not offer it: hide the feature in CPUID");
         text_str(&w.evidence, "instruction at RIP ");
         text_hex(&w.evidence, r->rip);
         text_str(&w.evidence, "; proc2_controls ");
@@ -232,7 +233,8 @@ static void last_change(const struct crash_record *r, struct text *t)
     const struct record_ring *before = NULL;
 
     for (unsigned i = r->ring_count; i-- > 0 && !before;)
-        if (r->ring[i].changed >> 2 && r->ring[i].kind != TL_KIND_TRIPLE_FAULT) /* more than RIP, GPR */
+        if (r->ring[i].changed >> 2 &&
+            r->ring[i].kind != TL_KIND_TRIPLE_FAULT) /* more than RIP, GPR */
             before = &r->ring[i];
     if (!before)
         return;
@@ -252,7 +254,10 @@ void explain_undeliverable(struct explain_run *run)
         return;
     first = first_exception(r, &vector);
     because = undeliverable_because(r, vector);
-    w = explain_add(run, first && because ? EXPLAIN_PROVEN : first ? EXPLAIN_LIKELY : EXPLAIN_GUESS,
+    w = explain_add(run,
+                    first && because ? EXPLAIN_PROVEN
+                    : first          ? EXPLAIN_LIKELY
+                                     : EXPLAIN_GUESS,
                     first ? RANK_PICTURE : RANK_GENERAL);
     text_str(&w.text, "triple fault: ");
     text_str(&w.text, first ? first : "an exception at or before RIP");
@@ -304,8 +309,9 @@ void explain_halted(struct explain_run *run)
     if (!hlt && !(code[0] == 0xeb && code[1] == 0xfe))
         return;
     w = explain_add(run, EXPLAIN_PROVEN, RANK_PICTURE);
-    text_str(&w.text, hlt ? "the CPU sleeps in HLT with interrupts off (IF=0): only an NMI can wake it"
-                          : "the CPU spins in a jump to itself with interrupts off (IF=0)");
+    text_str(&w.text,
+             hlt ? "the CPU sleeps in HLT with interrupts off (IF=0): only an NMI can wake it"
+                 : "the CPU spins in a jump to itself with interrupts off (IF=0)");
     text_str(&w.evidence, "RIP ");
     text_hex(&w.evidence, r->rip);
     text_str(&w.evidence, " RFLAGS ");

@@ -28,16 +28,20 @@ void explain_at(struct text *t, const struct record_ring *entry);
 
 /* Ranks: specific proofs above rules above general pictures. */
 enum {
-    RANK_PROOF = 900, RANK_RULE = 800, RANK_PICTURE = 500, RANK_GENERAL = 300, RANK_LAST = 1,
+    RANK_PROOF = 900,
+    RANK_RULE = 800,
+    RANK_PICTURE = 500,
+    RANK_GENERAL = 300,
+    RANK_LAST = 1,
 };
 
-#define X_PE (UINT64_C(1) << 0)
-#define X_PG (UINT64_C(1) << 31)
-#define X_PAE (UINT64_C(1) << 5)
-#define X_OSXSAVE (UINT64_C(1) << 18)
-#define X_LME (UINT64_C(1) << 8)
-#define X_LMA (UINT64_C(1) << 10)
-#define X_IF (UINT64_C(1) << 9)
-#define X_MSR_EFER 0xc0000080u
+#define X_PE          (UINT64_C(1) << 0)
+#define X_PG          (UINT64_C(1) << 31)
+#define X_PAE         (UINT64_C(1) << 5)
+#define X_OSXSAVE     (UINT64_C(1) << 18)
+#define X_LME         (UINT64_C(1) << 8)
+#define X_LMA         (UINT64_C(1) << 10)
+#define X_IF          (UINT64_C(1) << 9)
+#define X_MSR_EFER    0xc0000080u
 #define X_MSR_FS_BASE 0xc0000100u
 #define X_MSR_GS_BASE 0xc0000101u

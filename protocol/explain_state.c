@@ -65,11 +65,13 @@ void explain_efer_lost(struct explain_run *run)
     text_hex(&w.evidence, write->value);
     explain_at(&w.evidence, write);
     if (read_hardware_efer(r))
-        text_str(&w.evidence, "; its RDMSR before that gave the hypervisor's own EFER, with LMA set "
-                              "although paging was off");
+        text_str(&w.evidence,
+                 "; its RDMSR before that gave the hypervisor's own EFER, with LMA set "
+                 "although paging was off");
     if (r->cr0_real & X_PG)
-        text_str(&w.evidence, "; CR0.PG=1 without LME is not long mode: with CR4.PAE it is PAE paging "
-                              "over a 4-level table, and the next fetch faults");
+        text_str(&w.evidence,
+                 "; CR0.PG=1 without LME is not long mode: with CR4.PAE it is PAE paging "
+                 "over a 4-level table, and the next fetch faults");
 }
 
 void explain_lma_lost(struct explain_run *run)
@@ -82,10 +84,11 @@ void explain_lma_lost(struct explain_run *run)
         (r->efer_real & X_LMA))
         return;
     w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
-    text_str(&w.text, r->state.svm ? "EFER.LMA is 0 while CR0.PG=1 and EFER.LME=1: the VMCB's EFER must "
-                                     "follow, LMA = LME and PG"
-                                   : "EFER.LMA is 0 while CR0.PG=1 and EFER.LME=1: IA-32e mode guest "
-                                     "must follow, LMA = LME and PG");
+    text_str(&w.text, r->state.svm
+                          ? "EFER.LMA is 0 while CR0.PG=1 and EFER.LME=1: the VMCB's EFER must "
+                            "follow, LMA = LME and PG"
+                          : "EFER.LMA is 0 while CR0.PG=1 and EFER.LME=1: IA-32e mode guest "
+                            "must follow, LMA = LME and PG");
     text_str(&w.evidence, "EFER ");
     text_hex(&w.evidence, r->efer_real);
     text_str(&w.evidence, " CR0 ");
@@ -106,8 +109,9 @@ void explain_efer_inherited(struct explain_run *run)
         (r->cr4_wrote & X_PAE))
         return;
     w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
-    text_str(&w.text, "EFER.LME is set although the guest never wrote EFER: its EFER was initialised "
-                      "with the hypervisor's own");
+    text_str(&w.text,
+             "EFER.LME is set although the guest never wrote EFER: its EFER was initialised "
+             "with the hypervisor's own");
     text_str(&w.evidence, "guest EFER ");
     text_hex(&w.evidence, r->efer_real);
     text_str(&w.evidence, ", CR4.PAE 0");
@@ -136,8 +140,9 @@ static void base_lost(struct explain_run *run, uint32_t msr, const struct record
     text_str(&w.text, name);
     text_str(&w.text, " base is ");
     text_hex(&w.text, segment->base);
-    text_str(&w.text, run->r->state.svm ? "; VMLOAD did not bring it, or it was written to the hardware"
-                                        : "; the WRMSR reached the hardware MSR, not the VMCS field");
+    text_str(&w.text, run->r->state.svm
+                          ? "; VMLOAD did not bring it, or it was written to the hardware"
+                          : "; the WRMSR reached the hardware MSR, not the VMCS field");
     text_str(&w.evidence, "WRMSR");
     explain_at(&w.evidence, write);
     text_str(&w.evidence, "; the base is loaded from the guest-state area at every entry");

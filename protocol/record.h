@@ -27,28 +27,35 @@
 #define RECORD_LINE_MAX    480u /* longest line the writer makes */
 
 enum record_why {
-    RECORD_LIVE,          /* no crash: the state of a stopped, living guest */
+    RECORD_LIVE, /* no crash: the state of a stopped, living guest */
     RECORD_TRIPLE_FAULT,
     RECORD_ENTRY_FAILURE,
-    RECORD_UNHANDLED,     /* an exit without a handler */
-    RECORD_HV_FAULT,      /* a fault or failed assertion of the hypervisor */
-    RECORD_HANG,          /* stopped by hand while nothing moved */
+    RECORD_UNHANDLED, /* an exit without a handler */
+    RECORD_HV_FAULT,  /* a fault or failed assertion of the hypervisor */
+    RECORD_HANG,      /* stopped by hand while nothing moved */
     RECORD_WHY_COUNT
 };
 extern const char *const record_why_words[RECORD_WHY_COUNT];
 
 /* Paging entry on the way from RIP to memory. */
 struct record_level {
-    uint8_t level;   /* 5..1 */
-    bool nested;     /* EPT or NPT entry, else the guest's own */
+    uint8_t level;      /* 5..1 */
+    bool nested;        /* EPT or NPT entry, else the guest's own */
     uint64_t entry_gpa; /* ~0: taken from the CPU's PDPTE */
     uint64_t entry;
 };
 
 /* How a walk ended. */
-enum record_walk { RECORD_WALK_UNKNOWN, RECORD_WALK_OK, RECORD_WALK_NOT_PRESENT,
-                   RECORD_WALK_RESERVED, RECORD_WALK_NON_CANONICAL, RECORD_WALK_NO_RAM,
-                   RECORD_WALK_NO_EXEC, RECORD_WALK_COUNT };
+enum record_walk {
+    RECORD_WALK_UNKNOWN,
+    RECORD_WALK_OK,
+    RECORD_WALK_NOT_PRESENT,
+    RECORD_WALK_RESERVED,
+    RECORD_WALK_NON_CANONICAL,
+    RECORD_WALK_NO_RAM,
+    RECORD_WALK_NO_EXEC,
+    RECORD_WALK_COUNT
+};
 extern const char *const record_walk_words[RECORD_WALK_COUNT];
 
 struct record_exit {
@@ -56,7 +63,7 @@ struct record_exit {
     uint64_t reason, info1, info2;
     uint8_t len_bytes;
     uint32_t instr_error; /* VM-instruction error of a VMfail, else 0 */
-    uint64_t event;       /* EVENTINJ layout: vector, type << 8, error << 11, valid << 31, code << 32 */
+    uint64_t event; /* EVENTINJ layout: vector, type << 8, error << 11, valid << 31, code << 32 */
     uint64_t value, old, index;
 };
 
@@ -85,7 +92,7 @@ struct crash_record {
     uint32_t revision;
     bool complete; /* "crash end" was seen */
     enum record_why why;
-    char why_text[160];   /* the hypervisor's own words for the stop */
+    char why_text[160]; /* the hypervisor's own words for the stop */
     char platform[16];
     uint64_t exit_count;
     bool efer_in_area;
@@ -97,10 +104,10 @@ struct crash_record {
     struct record_segment segment[8]; /* ES CS SS DS FS GS LDTR TR */
     uint64_t gdtr_base, idtr_base;
     uint32_t gdtr_limit, idtr_limit;
-    uint64_t cr0_real, cr4_real, efer_real; /* what the CPU holds */
+    uint64_t cr0_real, cr4_real, efer_real;    /* what the CPU holds */
     uint64_t cr0_wrote, cr4_wrote, efer_wrote; /* what the guest last wrote */
-    uint64_t cr0_read, cr4_read, efer_read; /* what the guest would read back */
-    uint64_t cr2, cr3, xcr0, hw_efer;  /* hw_efer: the hypervisor's own IA32_EFER */
+    uint64_t cr0_read, cr4_read, efer_read;    /* what the guest would read back */
+    uint64_t cr2, cr3, xcr0, hw_efer;          /* hw_efer: the hypervisor's own IA32_EFER */
 
     bool pdptes_present; /* PAE guest: the four entries in memory at CR3 */
     uint64_t pdpte_memory[4];

@@ -166,7 +166,10 @@ static struct span find(struct span rest, const char *wanted)
     return (struct span){NULL, 0};
 }
 
-#define SLOT(key_, lvalue_) {key_, &(lvalue_), sizeof(lvalue_)}
+#define SLOT(key_, lvalue_)                                                                        \
+    {                                                                                              \
+        key_, &(lvalue_), sizeof(lvalue_)                                                          \
+    }
 #define FILL(rest_, slots_) fill(rest_, slots_, sizeof(slots_) / sizeof((slots_)[0]))
 
 static unsigned parse_begin(struct crash_record *r, struct span rest)
@@ -188,9 +191,15 @@ static unsigned parse_exit(struct crash_record *r, struct span rest)
 {
     struct record_exit *e = &r->exit;
     const struct slot slots[] = {
-        SLOT("reason", e->reason), SLOT("info1", e->info1), SLOT("info2", e->info2),
-        SLOT("len", e->len_bytes), SLOT("instr_error", e->instr_error), SLOT("event", e->event),
-        SLOT("value", e->value), SLOT("old", e->old), SLOT("index", e->index),
+        SLOT("reason", e->reason),
+        SLOT("info1", e->info1),
+        SLOT("info2", e->info2),
+        SLOT("len", e->len_bytes),
+        SLOT("instr_error", e->instr_error),
+        SLOT("event", e->event),
+        SLOT("value", e->value),
+        SLOT("old", e->old),
+        SLOT("index", e->index),
         SLOT("count", r->exit_count),
     };
     struct span kind = find(rest, "kind");
@@ -222,9 +231,9 @@ static unsigned parse_segment(struct crash_record *r, struct span rest)
 
 static unsigned parse_table(struct crash_record *r, struct span rest)
 {
-    const struct slot slots[] = {
-        SLOT("gdtr_base", r->gdtr_base), SLOT("gdtr_limit", r->gdtr_limit),
-        SLOT("idtr_base", r->idtr_base), SLOT("idtr_limit", r->idtr_limit)};
+    const struct slot slots[] = {SLOT("gdtr_base", r->gdtr_base), SLOT("gdtr_limit", r->gdtr_limit),
+                                 SLOT("idtr_base", r->idtr_base),
+                                 SLOT("idtr_limit", r->idtr_limit)};
 
     return FILL(rest, slots);
 }

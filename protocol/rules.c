@@ -14,7 +14,7 @@
 #undef RULE
 
 const struct rule rules_vmx[] = {
-#define RULE(function_, id_, group_, section_, demands_)                                          \
+#define RULE(function_, id_, group_, section_, demands_)                                           \
     {id_, RULE_##group_, section_, demands_, rule_##function_},
 #include "protocol/rules_vmx.def"
 };
@@ -172,8 +172,8 @@ struct rules_outcome rules_outcome(const struct rule_finding *findings, unsigned
             (outcome.rule && outcome.rule->group <= f->rule->group && !earlier_entry))
             continue;
         outcome.result = meaning[f->rule->group].result;
-        outcome.detail = f->rule->group == RULE_MSR_LOAD ? f->list_entry
-                                                         : meaning[f->rule->group].detail;
+        outcome.detail =
+            f->rule->group == RULE_MSR_LOAD ? f->list_entry : meaning[f->rule->group].detail;
         outcome.rule = f->rule;
     }
     return outcome;

@@ -17,21 +17,21 @@
 
 /* In checking order. What a violation of the group looks like is rules_outcome()'s business. */
 enum rule_group {
-    RULE_CONTROLS,  /* VMX: VMfailValid, error 7 */
-    RULE_HOST,      /* VMX: VMfailValid, error 8 */
-    RULE_GUEST,     /* VMX: reason 33, qualification 0 */
-    RULE_PDPTE,     /* VMX: reason 33, qualification 2 */
-    RULE_NMI,       /* VMX: reason 33, qualification 3 */
-    RULE_LINK,      /* VMX: reason 33, qualification 4 */
-    RULE_MSR_LOAD,  /* VMX: reason 34, qualification: entry number from 1 */
-    RULE_VMRUN,     /* SVM: VMEXIT_INVALID */
+    RULE_CONTROLS, /* VMX: VMfailValid, error 7 */
+    RULE_HOST,     /* VMX: VMfailValid, error 8 */
+    RULE_GUEST,    /* VMX: reason 33, qualification 0 */
+    RULE_PDPTE,    /* VMX: reason 33, qualification 2 */
+    RULE_NMI,      /* VMX: reason 33, qualification 3 */
+    RULE_LINK,     /* VMX: reason 33, qualification 4 */
+    RULE_MSR_LOAD, /* VMX: reason 34, qualification: entry number from 1 */
+    RULE_VMRUN,    /* SVM: VMEXIT_INVALID */
     RULE_GROUP_COUNT
 };
 
 struct rule_run;
 
 struct rule {
-    const char *id;      /* "guest.cr0.fixed": stable, what tests and people quote */
+    const char *id; /* "guest.cr0.fixed": stable, what tests and people quote */
     enum rule_group group;
     const char *section; /* title in the manual */
     const char *demands; /* one line: what must hold */
@@ -43,15 +43,15 @@ extern const unsigned rules_vmx_count, rules_svm_count;
 
 struct rule_finding {
     const struct rule *rule;
-    bool cannot_tell;    /* a value is missing: row or cap names it */
-    uint16_t row;        /* the field concerned, SNAPSHOT_ABSENT_ROW: none */
-    uint16_t row2;       /* the field it disagrees with, or SNAPSHOT_ABSENT_ROW */
-    uint32_t cap;        /* cannot_tell: the capability MSR that is missing, 0: none */
-    uint64_t actual;     /* value of the field (or of the list entry) */
+    bool cannot_tell;              /* a value is missing: row or cap names it */
+    uint16_t row;                  /* the field concerned, SNAPSHOT_ABSENT_ROW: none */
+    uint16_t row2;                 /* the field it disagrees with, or SNAPSHOT_ABSENT_ROW */
+    uint32_t cap;                  /* cannot_tell: the capability MSR that is missing, 0: none */
+    uint64_t actual;               /* value of the field (or of the list entry) */
     uint64_t must_set, must_clear; /* bits of it that are wrong */
-    uint16_t list_entry; /* RULE_MSR_LOAD: 1-based entry */
-    uint32_t msr;        /* RULE_MSR_LOAD: its index */
-    const char *hint;    /* what usually is the cause, or what to do; may be NULL */
+    uint16_t list_entry;           /* RULE_MSR_LOAD: 1-based entry */
+    uint32_t msr;                  /* RULE_MSR_LOAD: its index */
+    const char *hint;              /* what usually is the cause, or what to do; may be NULL */
 };
 
 #define RULES_FINDINGS_MAX 64u
@@ -97,4 +97,5 @@ struct rules_outcome rules_outcome(const struct rule_finding *findings, unsigned
 const char *rules_result_text(enum rules_result result);
 
 /* "guest.cr0.fixed: guest_cr0 = 0x80000001, bits must be 1: NE ..." into buf; returns the length. */
-size_t rule_finding_format(const struct rule_finding *finding, bool svm, char *buf, size_t cap_bytes);
+size_t rule_finding_format(const struct rule_finding *finding, bool svm, char *buf,
+                           size_t cap_bytes);

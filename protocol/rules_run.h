@@ -9,36 +9,62 @@
 
 /* VMX controls that decide rules (SDM, "VM-Execution Control Fields" and following). */
 enum {
-    PIN_EXT_INTR = 1 << 0, PIN_NMI = 1 << 3, PIN_VNMI = 1 << 5, PIN_TIMER = 1 << 6,
+    PIN_EXT_INTR = 1 << 0,
+    PIN_NMI = 1 << 3,
+    PIN_VNMI = 1 << 5,
+    PIN_TIMER = 1 << 6,
     PIN_POSTED = 1 << 7,
 };
 enum {
-    PROC_TPR_SHADOW = 1 << 21, PROC_NMI_WINDOW = 1 << 22, PROC_IO_BITMAPS = 1 << 25,
-    PROC_MSR_BITMAPS = 1 << 28, PROC_TERTIARY = 1 << 17,
+    PROC_TPR_SHADOW = 1 << 21,
+    PROC_NMI_WINDOW = 1 << 22,
+    PROC_IO_BITMAPS = 1 << 25,
+    PROC_MSR_BITMAPS = 1 << 28,
+    PROC_TERTIARY = 1 << 17,
 };
 #define PROC_SECONDARY (UINT64_C(1) << 31)
 enum {
-    PROC2_APIC_ACCESS = 1 << 0, PROC2_EPT = 1 << 1, PROC2_X2APIC = 1 << 4, PROC2_VPID = 1 << 5,
-    PROC2_UNRESTRICTED = 1 << 7, PROC2_APIC_REGS = 1 << 8, PROC2_VID = 1 << 9,
-    PROC2_VMFUNC = 1 << 13, PROC2_SHADOW = 1 << 14, PROC2_PML = 1 << 17, PROC2_VE = 1 << 18,
-    PROC2_MBEC = 1 << 22, PROC2_SPP = 1 << 23, PROC2_TSC_SCALING = 1 << 25,
+    PROC2_APIC_ACCESS = 1 << 0,
+    PROC2_EPT = 1 << 1,
+    PROC2_X2APIC = 1 << 4,
+    PROC2_VPID = 1 << 5,
+    PROC2_UNRESTRICTED = 1 << 7,
+    PROC2_APIC_REGS = 1 << 8,
+    PROC2_VID = 1 << 9,
+    PROC2_VMFUNC = 1 << 13,
+    PROC2_SHADOW = 1 << 14,
+    PROC2_PML = 1 << 17,
+    PROC2_VE = 1 << 18,
+    PROC2_MBEC = 1 << 22,
+    PROC2_SPP = 1 << 23,
+    PROC2_TSC_SCALING = 1 << 25,
 };
 enum {
-    EXIT_HOST_64 = 1 << 9, EXIT_LOAD_PERF = 1 << 12, EXIT_ACK_INTR = 1 << 15,
-    EXIT_LOAD_PAT = 1 << 19, EXIT_LOAD_EFER = 1 << 21, EXIT_SAVE_TIMER = 1 << 22,
+    EXIT_HOST_64 = 1 << 9,
+    EXIT_LOAD_PERF = 1 << 12,
+    EXIT_ACK_INTR = 1 << 15,
+    EXIT_LOAD_PAT = 1 << 19,
+    EXIT_LOAD_EFER = 1 << 21,
+    EXIT_SAVE_TIMER = 1 << 22,
     EXIT_LOAD_CET = 1 << 28,
 };
 enum {
-    ENTRY_LOAD_DEBUG = 1 << 2, ENTRY_IA32E = 1 << 9, ENTRY_TO_SMM = 1 << 10,
-    ENTRY_NO_DUAL = 1 << 11, ENTRY_LOAD_PERF = 1 << 13, ENTRY_LOAD_PAT = 1 << 14,
-    ENTRY_LOAD_EFER = 1 << 15, ENTRY_LOAD_BNDCFGS = 1 << 16, ENTRY_LOAD_CET = 1 << 20,
+    ENTRY_LOAD_DEBUG = 1 << 2,
+    ENTRY_IA32E = 1 << 9,
+    ENTRY_TO_SMM = 1 << 10,
+    ENTRY_NO_DUAL = 1 << 11,
+    ENTRY_LOAD_PERF = 1 << 13,
+    ENTRY_LOAD_PAT = 1 << 14,
+    ENTRY_LOAD_EFER = 1 << 15,
+    ENTRY_LOAD_BNDCFGS = 1 << 16,
+    ENTRY_LOAD_CET = 1 << 20,
 };
 
-#define CR0_PE (UINT64_C(1) << 0)
-#define CR0_WP (UINT64_C(1) << 16)
-#define CR0_NW (UINT64_C(1) << 29)
-#define CR0_CD (UINT64_C(1) << 30)
-#define CR0_PG (UINT64_C(1) << 31)
+#define CR0_PE    (UINT64_C(1) << 0)
+#define CR0_WP    (UINT64_C(1) << 16)
+#define CR0_NW    (UINT64_C(1) << 29)
+#define CR0_CD    (UINT64_C(1) << 30)
+#define CR0_PG    (UINT64_C(1) << 31)
 #define CR4_PAE   (UINT64_C(1) << 5)
 #define CR4_PCIDE (UINT64_C(1) << 17)
 #define CR4_CET   (UINT64_C(1) << 23)
@@ -52,24 +78,24 @@ enum {
 #define RFLAGS_IF (UINT64_C(1) << 9)
 #define RFLAGS_VM (UINT64_C(1) << 17)
 
-#define MSR_VMX_BASIC       0x480u
-#define MSR_VMX_PIN         0x481u
-#define MSR_VMX_PROC        0x482u
-#define MSR_VMX_EXIT        0x483u
-#define MSR_VMX_ENTRY       0x484u
-#define MSR_VMX_MISC        0x485u
-#define MSR_VMX_CR0_FIXED0  0x486u
-#define MSR_VMX_CR0_FIXED1  0x487u
-#define MSR_VMX_CR4_FIXED0  0x488u
-#define MSR_VMX_CR4_FIXED1  0x489u
-#define MSR_VMX_PROC2       0x48bu
-#define MSR_VMX_EPT_VPID    0x48cu
-#define MSR_VMX_TRUE_PIN    0x48du
-#define MSR_VMX_TRUE_PROC   0x48eu
-#define MSR_VMX_TRUE_EXIT   0x48fu
-#define MSR_VMX_TRUE_ENTRY  0x490u
-#define MSR_VMX_VMFUNC      0x491u
-#define MSR_VMX_PROC3       0x492u
+#define MSR_VMX_BASIC      0x480u
+#define MSR_VMX_PIN        0x481u
+#define MSR_VMX_PROC       0x482u
+#define MSR_VMX_EXIT       0x483u
+#define MSR_VMX_ENTRY      0x484u
+#define MSR_VMX_MISC       0x485u
+#define MSR_VMX_CR0_FIXED0 0x486u
+#define MSR_VMX_CR0_FIXED1 0x487u
+#define MSR_VMX_CR4_FIXED0 0x488u
+#define MSR_VMX_CR4_FIXED1 0x489u
+#define MSR_VMX_PROC2      0x48bu
+#define MSR_VMX_EPT_VPID   0x48cu
+#define MSR_VMX_TRUE_PIN   0x48du
+#define MSR_VMX_TRUE_PROC  0x48eu
+#define MSR_VMX_TRUE_EXIT  0x48fu
+#define MSR_VMX_TRUE_ENTRY 0x490u
+#define MSR_VMX_VMFUNC     0x491u
+#define MSR_VMX_PROC3      0x492u
 
 /* Value of a field by row; missing: 0 and the run is marked. */
 uint64_t rule_field(struct rule_run *run, uint16_t row);

@@ -11,7 +11,7 @@
 
 #define B(name_) rule_field(run, VMCB_ROW_##name_)
 
-#define LONG_AND_PAGED(efer_, cr0_) (((efer_) & EFER_LME) && ((cr0_) & CR0_PG))
+#define LONG_AND_PAGED(efer_, cr0_) (((efer_)&EFER_LME) && ((cr0_)&CR0_PG))
 
 /* CR4 bits that some CPU defines: VME to UMIP, VMXE is not one of SVM's, FSGSBASE to PKE, CET. Bits that
  * this very CPU lacks are must-be-zero too, where the snapshot knows them. */
@@ -70,8 +70,9 @@ void rule_svm_cr4(struct rule_run *run)
         allowed = known;
     wrong = B(guest_cr4) & ~allowed;
     if (wrong)
-        rule_bits(run, VMCB_ROW_guest_cr4, 0, wrong,
-                  "a guest that sets a CR4 bit its CPU lacks must get #GP from the CR4-write handler");
+        rule_bits(
+            run, VMCB_ROW_guest_cr4, 0, wrong,
+            "a guest that sets a CR4 bit its CPU lacks must get #GP from the CR4-write handler");
 }
 
 /* SCE, LME, LMA, NXE, SVME, LMSLE, FFXSR, TCE, MCOMMIT, INTWB, UAIE, AIBRS */
@@ -164,7 +165,8 @@ void rule_svm_inj_type(struct rule_run *run)
     unsigned type = B(event_inject) >> 8 & 7;
 
     if ((B(event_inject) >> 31 & 1) && (type == 1 || type > 4))
-        rule_bits(run, VMCB_ROW_event_inject, 0, 0, "types are 0 interrupt, 2 NMI, 3 exception, 4 INT n");
+        rule_bits(run, VMCB_ROW_event_inject, 0, 0,
+                  "types are 0 interrupt, 2 NMI, 3 exception, 4 INT n");
 }
 
 void rule_svm_inj_vector(struct rule_run *run)
@@ -172,6 +174,7 @@ void rule_svm_inj_vector(struct rule_run *run)
     unsigned type = B(event_inject) >> 8 & 7, vector = B(event_inject) & 0xff;
 
     if ((B(event_inject) >> 31 & 1) && type == 3 && (vector == 2 || vector > 31))
-        rule_bits(run, VMCB_ROW_event_inject, 0, 0,
-                  "re-inject what EXITINTINFO says: an external interrupt is type 0, an NMI type 2");
+        rule_bits(
+            run, VMCB_ROW_event_inject, 0, 0,
+            "re-inject what EXITINTINFO says: an external interrupt is type 0, an NMI type 2");
 }

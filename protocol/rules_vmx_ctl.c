@@ -67,8 +67,7 @@ void rule_ctl_cr3_target(struct rule_run *run)
 /* An address that must be aligned and within the physical-address width. */
 static void address(struct rule_run *run, uint16_t row, uint64_t align_bytes, const char *hint)
 {
-    uint64_t wrong =
-        rule_field(run, row) & ((align_bytes - 1) | rule_beyond_maxphyaddr(run));
+    uint64_t wrong = rule_field(run, row) & ((align_bytes - 1) | rule_beyond_maxphyaddr(run));
 
     if (wrong)
         rule_bits(run, row, 0, wrong, hint);
@@ -226,8 +225,8 @@ void rule_ctl_vmfunc(struct rule_run *run)
         return;
     functions = F(vm_function_controls);
     if (functions & ~rule_cap(run, MSR_VMX_VMFUNC))
-        rule_bits(run, VMCS_ROW_vm_function_controls, 0,
-                  functions & ~rule_cap(run, MSR_VMX_VMFUNC), NULL);
+        rule_bits(run, VMCS_ROW_vm_function_controls, 0, functions & ~rule_cap(run, MSR_VMX_VMFUNC),
+                  NULL);
     if (functions & 1) {
         if (!(rule_proc2(run) & PROC2_EPT))
             rule_clash(run, VMCS_ROW_vm_function_controls, VMCS_ROW_proc2_controls, NULL);
@@ -355,8 +354,8 @@ void rule_ctl_inj_deliver(struct rule_run *run)
 {
     unsigned type, vector;
     bool deliver, protected, expected;
-    const uint64_t with_code = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 |
-                               1u << 17;
+    const uint64_t with_code =
+        1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17;
 
     if (!injecting(run, &type, &vector))
         return;

@@ -227,7 +227,10 @@ void rule_rflags_if(struct rule_run *run)
 
 enum { ACTIVE, HLT, SHUTDOWN, WAIT_SIPI };
 enum {
-    BLOCK_STI = 1 << 0, BLOCK_MOV_SS = 1 << 1, BLOCK_SMI = 1 << 2, BLOCK_NMI = 1 << 3,
+    BLOCK_STI = 1 << 0,
+    BLOCK_MOV_SS = 1 << 1,
+    BLOCK_SMI = 1 << 2,
+    BLOCK_NMI = 1 << 3,
     ENCLAVE_INTR = 1 << 4,
 };
 
@@ -235,8 +238,7 @@ void rule_activity(struct rule_run *run)
 {
     uint64_t state = F(guest_activity);
 
-    if (state > WAIT_SIPI ||
-        (state != ACTIVE && !(rule_cap(run, MSR_VMX_MISC) >> (5 + state) & 1)))
+    if (state > WAIT_SIPI || (state != ACTIVE && !(rule_cap(run, MSR_VMX_MISC) >> (5 + state) & 1)))
         rule_bits(run, VMCS_ROW_guest_activity, 0, 0, NULL);
 }
 
@@ -248,8 +250,7 @@ void rule_activity_hlt(struct rule_run *run)
 
 void rule_activity_block(struct rule_run *run)
 {
-    if (F(guest_activity) != ACTIVE &&
-        (F(guest_interruptibility) & (BLOCK_STI | BLOCK_MOV_SS)))
+    if (F(guest_activity) != ACTIVE && (F(guest_interruptibility) & (BLOCK_STI | BLOCK_MOV_SS)))
         rule_clash(run, VMCS_ROW_guest_activity, VMCS_ROW_guest_interruptibility, NULL);
 }
 
@@ -340,8 +341,8 @@ void rule_pending_res(struct rule_run *run)
 
 void rule_pending_bs(struct rule_run *run)
 {
-    bool blocked = (F(guest_interruptibility) & (BLOCK_STI | BLOCK_MOV_SS)) ||
-                   F(guest_activity) == HLT;
+    bool blocked =
+        (F(guest_interruptibility) & (BLOCK_STI | BLOCK_MOV_SS)) || F(guest_activity) == HLT;
     bool step = (F(guest_rflags) & RFLAGS_TF) && !(F(guest_debugctl) >> 1 & 1);
     bool bs = F(guest_pending_debug) >> 14 & 1;
 
@@ -365,8 +366,7 @@ void rule_link_pointer(struct rule_run *run)
         rule_bits(run, VMCS_ROW_guest_link_pointer, 0, 0, "it points at the current VMCS itself");
     else if (!run->s->link_revision_known)
         run->missing = true;
-    else if ((run->s->revision_id & 0x7fffffff) !=
-                 (rule_cap(run, MSR_VMX_BASIC) & 0x7fffffff) ||
+    else if ((run->s->revision_id & 0x7fffffff) != (rule_cap(run, MSR_VMX_BASIC) & 0x7fffffff) ||
              (run->s->revision_id >> 31) != (rule_proc2(run) & PROC2_SHADOW ? 1u : 0u))
         rule_bits(run, VMCS_ROW_guest_link_pointer, 0, 0,
                   "the memory it points at does not start with this CPU's VMCS revision id");

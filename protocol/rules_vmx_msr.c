@@ -10,8 +10,11 @@
 #undef RULE
 
 enum {
-    MSR_SYSENTER_ESP = 0x175, MSR_SYSENTER_EIP = 0x176, MSR_PAT = 0x277,
-    MSR_UPDATE_TRIGGER = 0x79, MSR_SMM_MONITOR = 0x9b,
+    MSR_SYSENTER_ESP = 0x175,
+    MSR_SYSENTER_EIP = 0x176,
+    MSR_PAT = 0x277,
+    MSR_UPDATE_TRIGGER = 0x79,
+    MSR_SMM_MONITOR = 0x9b,
 };
 #define MSR_EFER           0xc0000080u
 #define MSR_LSTAR          0xc0000082u
@@ -106,9 +109,8 @@ void rule_msr_smm(struct rule_run *run)
 static const char *update(struct rule_run *run, const struct snapshot_msr *msr)
 {
     (void)run;
-    return msr->index == MSR_UPDATE_TRIGGER
-               ? "a microcode update cannot be triggered from the list"
-               : NULL;
+    return msr->index == MSR_UPDATE_TRIGGER ? "a microcode update cannot be triggered from the list"
+                                            : NULL;
 }
 
 void rule_msr_update(struct rule_run *run)

@@ -13,9 +13,11 @@ struct segment_rows {
     uint16_t selector, base, limit, rights;
 };
 
-#define ROWS(name_)                                                                               \
-    {VMCS_ROW_guest_##name_##_selector, VMCS_ROW_guest_##name_##_base,                            \
-     VMCS_ROW_guest_##name_##_limit, VMCS_ROW_guest_##name_##_rights}
+#define ROWS(name_)                                                                                \
+    {                                                                                              \
+        VMCS_ROW_guest_##name_##_selector, VMCS_ROW_guest_##name_##_base,                          \
+            VMCS_ROW_guest_##name_##_limit, VMCS_ROW_guest_##name_##_rights                        \
+    }
 
 enum { CS, SS, DS, ES, FS, GS, SEGMENTS, TR = SEGMENTS, LDTR, ALL };
 
@@ -26,8 +28,13 @@ static const struct segment_rows rows[ALL] = {
 
 /* Access rights: type 3:0, S 4, DPL 6:5, P 7, L 13, D/B 14, G 15, unusable 16. */
 enum {
-    RIGHTS_TYPE = 0xf, RIGHTS_S = 1 << 4, RIGHTS_P = 1 << 7, RIGHTS_L = 1 << 13,
-    RIGHTS_DB = 1 << 14, RIGHTS_G = 1 << 15, RIGHTS_UNUSABLE = 1 << 16,
+    RIGHTS_TYPE = 0xf,
+    RIGHTS_S = 1 << 4,
+    RIGHTS_P = 1 << 7,
+    RIGHTS_L = 1 << 13,
+    RIGHTS_DB = 1 << 14,
+    RIGHTS_G = 1 << 15,
+    RIGHTS_UNUSABLE = 1 << 16,
 };
 #define RIGHTS_RESERVED UINT64_C(0xfffe0f00)
 
@@ -276,7 +283,8 @@ static void system_segment(struct rule_run *run, unsigned n)
     uint64_t value = rights(run, n);
 
     if ((value & (RIGHTS_S | RIGHTS_P | RIGHTS_RESERVED)) != RIGHTS_P)
-        rule_bits(run, rows[n].rights, RIGHTS_P & ~value, value & (RIGHTS_S | RIGHTS_RESERVED), NULL);
+        rule_bits(run, rows[n].rights, RIGHTS_P & ~value, value & (RIGHTS_S | RIGHTS_RESERVED),
+                  NULL);
     granularity(run, n);
 }
 

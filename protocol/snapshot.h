@@ -30,9 +30,9 @@ enum vmcb_row {
 _Static_assert(VMCS_ROW_COUNT <= SNAPSHOT_ROWS_MAX, "VMCS rows fit");
 _Static_assert(VMCB_ROW_COUNT <= SNAPSHOT_ROWS_MAX, "VMCB rows fit");
 
-#define SNAPSHOT_CAPS_MAX     32u
-#define SNAPSHOT_LIST_MAX     16u
-#define SNAPSHOT_ABSENT_ROW   0xffffu
+#define SNAPSHOT_CAPS_MAX   32u
+#define SNAPSHOT_LIST_MAX   16u
+#define SNAPSHOT_ABSENT_ROW 0xffffu
 
 /* Pseudo indices among the capability MSRs: bits that CPUID announces for this CPU. */
 #define SNAPSHOT_CAP_CR4_KNOWN  0xffff0004u
@@ -61,11 +61,11 @@ struct snapshot {
     uint8_t linear_bits;     /* 48 or 57; 0: unknown, taken as 48 */
     bool host_long_mode;     /* IA32_EFER.LMA of the hypervisor at the entry */
     bool host_mode_known;
-    bool smm;                /* the entry is made from SMM */
+    bool smm;                             /* the entry is made from SMM */
     uint64_t current_vmcs_hpa, vmxon_hpa; /* 0: unknown */
-    uint32_t revision_id;    /* VMCS revision found at the link pointer, if link_revision_known */
+    uint32_t revision_id; /* VMCS revision found at the link pointer, if link_revision_known */
     bool link_revision_known;
-    uint64_t vmcb_hpa;       /* SVM; 0: unknown */
+    uint64_t vmcb_hpa; /* SVM; 0: unknown */
     struct snapshot_list entry_load, exit_store, exit_load;
 };
 

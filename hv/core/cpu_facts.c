@@ -20,16 +20,16 @@ static const struct {
     uint32_t leaf;
     uint8_t reg, bit;
 } efer_features[] = {
-    {UINT64_C(1) << 0, 0x80000001, 3, 11},                          /* SCE: SYSCALL */
-    {UINT64_C(1) << 8 | UINT64_C(1) << 10, 0x80000001, 3, 29},      /* LME, LMA */
-    {UINT64_C(1) << 11, 0x80000001, 3, 20},                         /* NXE */
-    {UINT64_C(1) << 12, 0x80000001, 2, 2},                          /* SVME */
-    {UINT64_C(1) << 14, 0x80000001, 3, 25},                         /* FFXSR */
-    {UINT64_C(1) << 15, 0x80000001, 2, 17},                         /* TCE */
-    {UINT64_C(1) << 17, 0x80000008, 1, 8},                          /* MCOMMIT */
-    {UINT64_C(1) << 18, 0x80000008, 1, 13},                         /* INTWB */
-    {UINT64_C(1) << 20, 0x80000021, 0, 7},                          /* UAIE */
-    {UINT64_C(1) << 21, 0x80000021, 0, 8},                          /* AIBRSE */
+    {UINT64_C(1) << 0, 0x80000001, 3, 11},                     /* SCE: SYSCALL */
+    {UINT64_C(1) << 8 | UINT64_C(1) << 10, 0x80000001, 3, 29}, /* LME, LMA */
+    {UINT64_C(1) << 11, 0x80000001, 3, 20},                    /* NXE */
+    {UINT64_C(1) << 12, 0x80000001, 2, 2},                     /* SVME */
+    {UINT64_C(1) << 14, 0x80000001, 3, 25},                    /* FFXSR */
+    {UINT64_C(1) << 15, 0x80000001, 2, 17},                    /* TCE */
+    {UINT64_C(1) << 17, 0x80000008, 1, 8},                     /* MCOMMIT */
+    {UINT64_C(1) << 18, 0x80000008, 1, 13},                    /* INTWB */
+    {UINT64_C(1) << 20, 0x80000021, 0, 7},                     /* UAIE */
+    {UINT64_C(1) << 21, 0x80000021, 0, 8},                     /* AIBRSE */
 };
 
 static uint64_t efer_known(void)

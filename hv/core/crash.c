@@ -20,7 +20,8 @@
 #include "protocol/tables.h"
 
 #define CODE_BACK_BYTES 16u /* code bytes before RIP: the instruction that exited may lie there */
-#define RING_LAST       16u /* the last exits as they come; before them, the last write of each MSR
+#define RING_LAST                                                                                  \
+    16u /* the last exits as they come; before them, the last write of each MSR
                                and control register that is older */
 
 /* One record and one explanation: a vCPU that stands still is judged at a time. */
@@ -90,8 +91,7 @@ static void collect_registers(struct vcpu *vcpu)
     for (unsigned i = 0; i < HV_SEG_COUNT; i++) {
         struct hv_segment seg = hv_backend->get_segment(vcpu, i);
 
-        record.segment[i] =
-            (struct record_segment){seg.selector, seg.limit, seg.rights, seg.base};
+        record.segment[i] = (struct record_segment){seg.selector, seg.limit, seg.rights, seg.base};
     }
     record.gdtr_base = hv_backend->get(vcpu, HV_ST_GDTR_BASE);
     record.gdtr_limit = (uint32_t)hv_backend->get(vcpu, HV_ST_GDTR_LIMIT);
@@ -162,8 +162,7 @@ static void collect_memory(struct vcpu *vcpu)
         (uint8_t)guest_read_gva(vcpu, record.code_gva, record.code, RECORD_CODE_BYTES);
     if (record.code_bytes <= CODE_BACK_BYTES) { /* the page before is not there: begin at RIP */
         record.code_gva = rip_gva;
-        record.code_bytes =
-            (uint8_t)guest_read_gva(vcpu, rip_gva, record.code, RECORD_CODE_BYTES);
+        record.code_bytes = (uint8_t)guest_read_gva(vcpu, rip_gva, record.code, RECORD_CODE_BYTES);
     }
     record.stack_gva = guest_segment_base(vcpu, HV_SS) + vcpu->regs.rsp;
     record.stack_bytes =
@@ -238,11 +237,29 @@ static void collect_gates(struct vcpu *vcpu)
 static void add_ring(const struct ring_record *r)
 {
     record.ring[record.ring_count++] = (struct record_ring){
-        .number = r->number, .tsc = r->tsc, .reason = r->raw_reason, .info1 = r->raw_info[0],
-        .info2 = r->raw_info[1], .kind = r->kind, .cs = r->cs, .rip = r->rip, .rsp = r->rsp,
-        .rflags = r->rflags, .cr0 = r->cr0, .cr3 = r->cr3, .cr4 = r->cr4, .efer = r->efer,
-        .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rbx = r->rbx, .value = r->value,
-        .event = r->event, .inject = r->inject, .changed = r->changed, .cycles = r->cycles,
+        .number = r->number,
+        .tsc = r->tsc,
+        .reason = r->raw_reason,
+        .info1 = r->raw_info[0],
+        .info2 = r->raw_info[1],
+        .kind = r->kind,
+        .cs = r->cs,
+        .rip = r->rip,
+        .rsp = r->rsp,
+        .rflags = r->rflags,
+        .cr0 = r->cr0,
+        .cr3 = r->cr3,
+        .cr4 = r->cr4,
+        .efer = r->efer,
+        .rax = r->rax,
+        .rcx = r->rcx,
+        .rdx = r->rdx,
+        .rbx = r->rbx,
+        .value = r->value,
+        .event = r->event,
+        .inject = r->inject,
+        .changed = r->changed,
+        .cycles = r->cycles,
     };
 }
 

@@ -45,19 +45,26 @@ static const struct deviation {
     uint64_t bits;
     bool (*condition)(const struct snapshot *s);
 } deviations[] = {
-#define DEVIATION(platform_, rule_, bits_, condition_, evidence_)                                 \
+#define DEVIATION(platform_, rule_, bits_, condition_, evidence_)                                  \
     {platform_, rule_, bits_, condition_},
 #include "core/selftest_deviations.def"
 };
 
 /* What the CPU may do, and what it did, in the same bits. */
 enum {
-    CAN_ENTER = 1 << 0, CAN_VMFAIL_7 = 1 << 1, CAN_VMFAIL_8 = 1 << 2, CAN_GUEST = 1 << 3,
-    CAN_PDPTE = 1 << 4, CAN_NMI = 1 << 5, CAN_LINK = 1 << 6, CAN_MSR = 1 << 7,
-    CAN_INVALID = 1 << 8, CAN_OTHER = 1 << 9, /* nothing that the manual knows */
+    CAN_ENTER = 1 << 0,
+    CAN_VMFAIL_7 = 1 << 1,
+    CAN_VMFAIL_8 = 1 << 2,
+    CAN_GUEST = 1 << 3,
+    CAN_PDPTE = 1 << 4,
+    CAN_NMI = 1 << 5,
+    CAN_LINK = 1 << 6,
+    CAN_MSR = 1 << 7,
+    CAN_INVALID = 1 << 8,
+    CAN_OTHER = 1 << 9, /* nothing that the manual knows */
 };
 
-static const char *const can_names[] = {"enter", "error-7", "error-8", "33/0", "33/2",
+static const char *const can_names[] = {"enter", "error-7", "error-8", "33/0",    "33/2",
                                         "33/3",  "33/4",    "34",      "invalid", "other"};
 
 static bool cs_rpl_misfits_dpl(const struct snapshot *s)
@@ -256,9 +263,9 @@ static void print_disagreement(uint64_t seed, uint32_t step, const struct entry_
     }
     log_error("selftest: disagree seed=%lu step=%u mode=%s rules-say=%s cpu-did=%s reason=%#lx "
               "info=%#lx first-rule=%s changes:%s",
-              (unsigned long)seed, step, c->mode, wanted, got,
-              (unsigned long)vcpu->exit.raw_reason, (unsigned long)vcpu->exit.raw_info[0],
-              count ? findings[0].rule->id : "none", changes);
+              (unsigned long)seed, step, c->mode, wanted, got, (unsigned long)vcpu->exit.raw_reason,
+              (unsigned long)vcpu->exit.raw_info[0], count ? findings[0].rule->id : "none",
+              changes);
 }
 
 /* Each damaged field of the hypervisor's own has a rule against it: the CPU will not use it. */

@@ -19,7 +19,7 @@ struct entry_state {
 /* What was changed to make the state under test. */
 #define ENTRY_CHANGES_MAX 3u
 struct entry_change {
-    uint16_t row;       /* SNAPSHOT_ABSENT_ROW: an entry of the MSR list */
+    uint16_t row; /* SNAPSHOT_ABSENT_ROW: an entry of the MSR list */
     uint8_t list_entry;
     uint64_t value;
 };

@@ -43,53 +43,106 @@ struct setting {
     uint64_t clear, set; /* value = (base & ~clear) | set */
 };
 
-#define PUT(name_, value_) {VMCS_ROW_##name_, ~UINT64_C(0), value_}
-#define SEG(name_, selector_, base_, limit_, rights_)                                             \
-    PUT(guest_##name_##_selector, selector_), PUT(guest_##name_##_base, base_),                   \
+#define PUT(name_, value_)                                                                         \
+    {                                                                                              \
+        VMCS_ROW_##name_, ~UINT64_C(0), value_                                                     \
+    }
+#define SEG(name_, selector_, base_, limit_, rights_)                                              \
+    PUT(guest_##name_##_selector, selector_), PUT(guest_##name_##_base, base_),                    \
         PUT(guest_##name_##_limit, limit_), PUT(guest_##name_##_rights, rights_)
-#define FLAT(code_rights_, data_rights_)                                                          \
-    SEG(cs, 0x8, 0, 0xffffffff, code_rights_), SEG(ss, 0x10, 0, 0xffffffff, data_rights_),        \
-        SEG(ds, 0x10, 0, 0xffffffff, data_rights_), SEG(es, 0x10, 0, 0xffffffff, data_rights_),   \
-        SEG(fs, 0x10, 0, 0xffffffff, data_rights_), SEG(gs, 0, 0, 0, 0x10000),                    \
+#define FLAT(code_rights_, data_rights_)                                                           \
+    SEG(cs, 0x8, 0, 0xffffffff, code_rights_), SEG(ss, 0x10, 0, 0xffffffff, data_rights_),         \
+        SEG(ds, 0x10, 0, 0xffffffff, data_rights_), SEG(es, 0x10, 0, 0xffffffff, data_rights_),    \
+        SEG(fs, 0x10, 0, 0xffffffff, data_rights_), SEG(gs, 0, 0, 0, 0x10000),                     \
         SEG(tr, 0x18, 0x1000, 0x67, 0x8b), SEG(ldtr, 0x20, 0x2000, 0xffff, 0x82)
-#define REAL_SEG(name_, selector_, rights_)                                                       \
+#define REAL_SEG(name_, selector_, rights_)                                                        \
     SEG(name_, selector_, (uint64_t)(selector_) << 4, 0xffff, rights_)
-#define REAL(rights_, code_rights_)                                                               \
+#define REAL(rights_, code_rights_)                                                                \
     REAL_SEG(cs, 0x7c0, code_rights_), REAL_SEG(ss, 0x800, rights_), REAL_SEG(ds, 0x7c0, rights_), \
-        REAL_SEG(es, 0x900, rights_), REAL_SEG(fs, 0xa00, rights_), REAL_SEG(gs, 0xb00, rights_), \
+        REAL_SEG(es, 0x900, rights_), REAL_SEG(fs, 0xa00, rights_), REAL_SEG(gs, 0xb00, rights_),  \
         SEG(tr, 0x18, 0x1000, 0xffff, 0x8b), SEG(ldtr, 0, 0, 0, 0x10000)
-#define NO_UNRESTRICTED {VMCS_ROW_proc2_controls, 1u << 7, 0}
-#define IA32E           {VMCS_ROW_entry_controls, 0, 1u << 9}
-#define NOT_IA32E       {VMCS_ROW_entry_controls, 1u << 9, 0}
-#define LIST_EFER(value_) {SNAPSHOT_ABSENT_ROW, ~UINT64_C(0), value_}
+#define NO_UNRESTRICTED                                                                            \
+    {                                                                                              \
+        VMCS_ROW_proc2_controls, 1u << 7, 0                                                        \
+    }
+#define IA32E                                                                                      \
+    {                                                                                              \
+        VMCS_ROW_entry_controls, 0, 1u << 9                                                        \
+    }
+#define NOT_IA32E                                                                                  \
+    {                                                                                              \
+        VMCS_ROW_entry_controls, 1u << 9, 0                                                        \
+    }
+#define LIST_EFER(value_)                                                                          \
+    {                                                                                              \
+        SNAPSHOT_ABSENT_ROW, ~UINT64_C(0), value_                                                  \
+    }
 
-static const struct setting long64[] = {
-    IA32E, PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0x2020), PUT(guest_rip, 0xffffffff81000000),
-    PUT(guest_rflags, 0x202), FLAT(0xa09b, 0xc093), LIST_EFER(0xd01)};
-static const struct setting compat32[] = {
-    IA32E, PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0x2020), PUT(guest_rip, 0x400000),
-    PUT(guest_rflags, 2), FLAT(0xc09b, 0xc093), LIST_EFER(0xd01)};
-static const struct setting long64_ring3[] = {
-    IA32E, PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0x2020), PUT(guest_rip, 0x400000),
-    PUT(guest_rflags, 0x202), FLAT(0xa0fb, 0xc0f3), LIST_EFER(0xd01),
-    PUT(guest_cs_selector, 0x33), PUT(guest_ss_selector, 0x2b), PUT(guest_ds_selector, 0x2b),
-    PUT(guest_es_selector, 0x2b), PUT(guest_fs_selector, 0x2b)};
-static const struct setting pae[] = {
-    NOT_IA32E, PUT(guest_cr0, 0x80000033), PUT(guest_cr4, 0x2020), PUT(guest_rip, 0x400000),
-    PUT(guest_rflags, 2), FLAT(0xc09b, 0xc093), LIST_EFER(0x800), PUT(guest_pdpte0, 0x5001),
-    PUT(guest_pdpte1, 0), PUT(guest_pdpte2, 0x7001), PUT(guest_pdpte3, 0)};
-static const struct setting paging32[] = {
-    NOT_IA32E, PUT(guest_cr0, 0x80000033), PUT(guest_cr4, 0x2000), PUT(guest_rip, 0x400000),
-    PUT(guest_rflags, 2), FLAT(0xc09b, 0xc093), LIST_EFER(0)};
-static const struct setting flat32[] = {
-    NOT_IA32E, PUT(guest_cr0, 0x33), PUT(guest_cr4, 0x2000), PUT(guest_rip, 0x400000),
-    PUT(guest_rflags, 2), FLAT(0xc09b, 0xc093), LIST_EFER(0x100)};
-static const struct setting real[] = {
-    NOT_IA32E, PUT(guest_cr0, 0x30), PUT(guest_cr4, 0x2000), PUT(guest_rip, 0x100),
-    PUT(guest_rflags, 2), REAL(0x93, 0x93), LIST_EFER(0)};
-static const struct setting v86[] = {
-    NOT_IA32E, PUT(guest_cr0, 0x80000033), PUT(guest_cr4, 0x2000), PUT(guest_rip, 0x100),
-    PUT(guest_rflags, 0x23002), REAL(0xf3, 0xf3), LIST_EFER(0)};
+static const struct setting long64[] = {IA32E,
+                                        PUT(guest_cr0, 0x80050033),
+                                        PUT(guest_cr4, 0x2020),
+                                        PUT(guest_rip, 0xffffffff81000000),
+                                        PUT(guest_rflags, 0x202),
+                                        FLAT(0xa09b, 0xc093),
+                                        LIST_EFER(0xd01)};
+static const struct setting compat32[] = {IA32E,
+                                          PUT(guest_cr0, 0x80050033),
+                                          PUT(guest_cr4, 0x2020),
+                                          PUT(guest_rip, 0x400000),
+                                          PUT(guest_rflags, 2),
+                                          FLAT(0xc09b, 0xc093),
+                                          LIST_EFER(0xd01)};
+static const struct setting long64_ring3[] = {IA32E,
+                                              PUT(guest_cr0, 0x80050033),
+                                              PUT(guest_cr4, 0x2020),
+                                              PUT(guest_rip, 0x400000),
+                                              PUT(guest_rflags, 0x202),
+                                              FLAT(0xa0fb, 0xc0f3),
+                                              LIST_EFER(0xd01),
+                                              PUT(guest_cs_selector, 0x33),
+                                              PUT(guest_ss_selector, 0x2b),
+                                              PUT(guest_ds_selector, 0x2b),
+                                              PUT(guest_es_selector, 0x2b),
+                                              PUT(guest_fs_selector, 0x2b)};
+static const struct setting pae[] = {NOT_IA32E,
+                                     PUT(guest_cr0, 0x80000033),
+                                     PUT(guest_cr4, 0x2020),
+                                     PUT(guest_rip, 0x400000),
+                                     PUT(guest_rflags, 2),
+                                     FLAT(0xc09b, 0xc093),
+                                     LIST_EFER(0x800),
+                                     PUT(guest_pdpte0, 0x5001),
+                                     PUT(guest_pdpte1, 0),
+                                     PUT(guest_pdpte2, 0x7001),
+                                     PUT(guest_pdpte3, 0)};
+static const struct setting paging32[] = {NOT_IA32E,
+                                          PUT(guest_cr0, 0x80000033),
+                                          PUT(guest_cr4, 0x2000),
+                                          PUT(guest_rip, 0x400000),
+                                          PUT(guest_rflags, 2),
+                                          FLAT(0xc09b, 0xc093),
+                                          LIST_EFER(0)};
+static const struct setting flat32[] = {NOT_IA32E,
+                                        PUT(guest_cr0, 0x33),
+                                        PUT(guest_cr4, 0x2000),
+                                        PUT(guest_rip, 0x400000),
+                                        PUT(guest_rflags, 2),
+                                        FLAT(0xc09b, 0xc093),
+                                        LIST_EFER(0x100)};
+static const struct setting real[] = {NOT_IA32E,
+                                      PUT(guest_cr0, 0x30),
+                                      PUT(guest_cr4, 0x2000),
+                                      PUT(guest_rip, 0x100),
+                                      PUT(guest_rflags, 2),
+                                      REAL(0x93, 0x93),
+                                      LIST_EFER(0)};
+static const struct setting v86[] = {NOT_IA32E,
+                                     PUT(guest_cr0, 0x80000033),
+                                     PUT(guest_cr4, 0x2000),
+                                     PUT(guest_rip, 0x100),
+                                     PUT(guest_rflags, 0x23002),
+                                     REAL(0xf3, 0xf3),
+                                     LIST_EFER(0)};
 
 static const struct mode {
     const char *name;
@@ -97,45 +150,75 @@ static const struct mode {
     unsigned count;
     bool restricted; /* without "unrestricted guest" */
 } modes[] = {
-#define MODE(name_, restricted_) {#name_, name_, sizeof(name_) / sizeof(name_[0]), restricted_}
-    MODE(long64, false),  MODE(long64, true),   MODE(compat32, false), MODE(long64_ring3, true),
-    MODE(pae, false),     MODE(paging32, true), MODE(flat32, false),   MODE(real, false),
-    MODE(v86, true),      MODE(v86, false),
+#define MODE(name_, restricted_)                                                                   \
+    {                                                                                              \
+#name_, name_, sizeof(name_) / sizeof(name_[0]), restricted_                               \
+    }
+    MODE(long64, false), MODE(long64, true),   MODE(compat32, false), MODE(long64_ring3, true),
+    MODE(pae, false),    MODE(paging32, true), MODE(flat32, false),   MODE(real, false),
+    MODE(v86, true),     MODE(v86, false),
 };
 
 #undef PUT
-#define PUT(name_, value_) {VMCB_ROW_##name_, ~UINT64_C(0), value_}
+#define PUT(name_, value_)                                                                         \
+    {                                                                                              \
+        VMCB_ROW_##name_, ~UINT64_C(0), value_                                                     \
+    }
 static const struct setting svm_long64[] = {
-    PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0x20), PUT(guest_efer, 0x1d01),
-    PUT(guest_rip, 0xffffffff81000000), PUT(guest_rflags, 2), PUT(guest_cs_rights, 0xa9b),
-    PUT(guest_cs_selector, 8), PUT(guest_cs_limit, 0xffffffff), PUT(guest_ss_rights, 0xc93)};
+    PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0x20),
+    PUT(guest_efer, 0x1d01),    PUT(guest_rip, 0xffffffff81000000),
+    PUT(guest_rflags, 2),       PUT(guest_cs_rights, 0xa9b),
+    PUT(guest_cs_selector, 8),  PUT(guest_cs_limit, 0xffffffff),
+    PUT(guest_ss_rights, 0xc93)};
 static const struct setting svm_paging32[] = {
-    PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0), PUT(guest_efer, 0x1000),
-    PUT(guest_rip, 0x400000), PUT(guest_rflags, 2), PUT(guest_cs_rights, 0xc9b),
-    PUT(guest_cs_selector, 8), PUT(guest_cs_limit, 0xffffffff), PUT(guest_ss_rights, 0xc93)};
+    PUT(guest_cr0, 0x80050033), PUT(guest_cr4, 0),
+    PUT(guest_efer, 0x1000),    PUT(guest_rip, 0x400000),
+    PUT(guest_rflags, 2),       PUT(guest_cs_rights, 0xc9b),
+    PUT(guest_cs_selector, 8),  PUT(guest_cs_limit, 0xffffffff),
+    PUT(guest_ss_rights, 0xc93)};
 static const struct setting svm_flat32[] = {
-    PUT(guest_cr0, 0x33), PUT(guest_cr4, 0x20), PUT(guest_efer, 0x1100), PUT(guest_rip, 0x400000),
-    PUT(guest_rflags, 0x202), PUT(guest_cs_rights, 0xc9b), PUT(guest_cs_selector, 8),
-    PUT(guest_cs_limit, 0xffffffff), PUT(guest_ss_rights, 0xc93)};
+    PUT(guest_cr0, 0x33),       PUT(guest_cr4, 0x20),
+    PUT(guest_efer, 0x1100),    PUT(guest_rip, 0x400000),
+    PUT(guest_rflags, 0x202),   PUT(guest_cs_rights, 0xc9b),
+    PUT(guest_cs_selector, 8),  PUT(guest_cs_limit, 0xffffffff),
+    PUT(guest_ss_rights, 0xc93)};
 static const struct setting svm_real[] = {
-    PUT(guest_cr0, 0x10), PUT(guest_cr4, 0), PUT(guest_efer, 0x1000), PUT(guest_rip, 0x100),
-    PUT(guest_rflags, 0x202), PUT(guest_cs_rights, 0x9b), PUT(guest_cs_selector, 0x7c0),
-    PUT(guest_cs_limit, 0xffff), PUT(guest_ss_rights, 0x93)};
-static const struct mode svm_modes[] = {
-    MODE(svm_long64, false), MODE(svm_paging32, false), MODE(svm_flat32, false),
-    MODE(svm_real, false)};
+    PUT(guest_cr0, 0x10),          PUT(guest_cr4, 0),           PUT(guest_efer, 0x1000),
+    PUT(guest_rip, 0x100),         PUT(guest_rflags, 0x202),    PUT(guest_cs_rights, 0x9b),
+    PUT(guest_cs_selector, 0x7c0), PUT(guest_cs_limit, 0xffff), PUT(guest_ss_rights, 0x93)};
+static const struct mode svm_modes[] = {MODE(svm_long64, false), MODE(svm_paging32, false),
+                                        MODE(svm_flat32, false), MODE(svm_real, false)};
 
 /* Fields that a successful entry or exit would use on the hypervisor's own behalf, to write memory
  * or to come back: tried only where a rule about that very field says that the entry fails. */
 static const uint16_t dangerous[] = {
-    VMCS_ROW_exit_msr_store_addr, VMCS_ROW_exit_msr_store_count, VMCS_ROW_exit_msr_load_addr,
-    VMCS_ROW_exit_msr_load_count, VMCS_ROW_entry_msr_load_addr, VMCS_ROW_entry_msr_load_count,
-    VMCS_ROW_exit_controls, VMCS_ROW_host_cr0, VMCS_ROW_host_cr3, VMCS_ROW_host_cr4,
-    VMCS_ROW_host_rip, VMCS_ROW_host_rsp, VMCS_ROW_host_gs_base, VMCS_ROW_host_tr_base,
-    VMCS_ROW_host_gdtr_base, VMCS_ROW_host_idtr_base, VMCS_ROW_host_cs_selector,
-    VMCS_ROW_host_ss_selector, VMCS_ROW_host_tr_selector, VMCS_ROW_host_pat, VMCS_ROW_host_efer,
-    VMCS_ROW_host_perf_global_ctrl, VMCS_ROW_virtual_apic_addr, VMCS_ROW_posted_intr_desc_addr,
-    VMCS_ROW_pml_addr, VMCS_ROW_ve_info_addr, VMCS_ROW_guest_perf_global_ctrl,
+    VMCS_ROW_exit_msr_store_addr,
+    VMCS_ROW_exit_msr_store_count,
+    VMCS_ROW_exit_msr_load_addr,
+    VMCS_ROW_exit_msr_load_count,
+    VMCS_ROW_entry_msr_load_addr,
+    VMCS_ROW_entry_msr_load_count,
+    VMCS_ROW_exit_controls,
+    VMCS_ROW_host_cr0,
+    VMCS_ROW_host_cr3,
+    VMCS_ROW_host_cr4,
+    VMCS_ROW_host_rip,
+    VMCS_ROW_host_rsp,
+    VMCS_ROW_host_gs_base,
+    VMCS_ROW_host_tr_base,
+    VMCS_ROW_host_gdtr_base,
+    VMCS_ROW_host_idtr_base,
+    VMCS_ROW_host_cs_selector,
+    VMCS_ROW_host_ss_selector,
+    VMCS_ROW_host_tr_selector,
+    VMCS_ROW_host_pat,
+    VMCS_ROW_host_efer,
+    VMCS_ROW_host_perf_global_ctrl,
+    VMCS_ROW_virtual_apic_addr,
+    VMCS_ROW_posted_intr_desc_addr,
+    VMCS_ROW_pml_addr,
+    VMCS_ROW_ve_info_addr,
+    VMCS_ROW_guest_perf_global_ctrl,
 };
 
 bool entry_row_is_dangerous(uint16_t row)
@@ -254,11 +337,42 @@ static void apply_mode(struct entry_state *state, const struct mode *mode)
 static uint64_t damaged(uint64_t value)
 {
     static const uint64_t edges[] = {
-        0, 1, 2, 3, 4, 7, 0xf, 0x10, 0x80, 0xff, 0x100, 0xfff, 0x1000, 0xffff, 0x10000, 0xfffff,
-        0x100000, 0x7fffffff, 0x80000000, 0xffffffff, UINT64_C(1) << 32, UINT64_C(1) << 39,
-        UINT64_C(1) << 40, UINT64_C(1) << 46, UINT64_C(1) << 47, UINT64_C(1) << 48,
-        UINT64_C(0xffff800000000000), UINT64_C(0xffff7fffffffffff), UINT64_C(1) << 63,
-        ~UINT64_C(0), 0x80000020, 0x80000202, 0x80000603, 0x80000b0d, 0x8000030e, 0x80000700,
+        0,
+        1,
+        2,
+        3,
+        4,
+        7,
+        0xf,
+        0x10,
+        0x80,
+        0xff,
+        0x100,
+        0xfff,
+        0x1000,
+        0xffff,
+        0x10000,
+        0xfffff,
+        0x100000,
+        0x7fffffff,
+        0x80000000,
+        0xffffffff,
+        UINT64_C(1) << 32,
+        UINT64_C(1) << 39,
+        UINT64_C(1) << 40,
+        UINT64_C(1) << 46,
+        UINT64_C(1) << 47,
+        UINT64_C(1) << 48,
+        UINT64_C(0xffff800000000000),
+        UINT64_C(0xffff7fffffffffff),
+        UINT64_C(1) << 63,
+        ~UINT64_C(0),
+        0x80000020,
+        0x80000202,
+        0x80000603,
+        0x80000b0d,
+        0x8000030e,
+        0x80000700,
     };
 
     switch (entry_random(5)) {
@@ -277,8 +391,8 @@ static uint64_t damaged(uint64_t value)
 
 static struct entry_change change_list(struct entry_state *state)
 {
-    static const uint32_t indices[] = {0xc0000080, 0xc0000100, 0xc0000101, 0x800, 0x830, 0x9b,
-                                       0x79,       0x175,      0x176,      0xc0000082};
+    static const uint32_t indices[] = {0xc0000080, 0xc0000100, 0xc0000101, 0x800, 0x830,
+                                       0x9b,       0x79,       0x175,      0x176, 0xc0000082};
     struct entry_change c = {SNAPSHOT_ABSENT_ROW, (uint8_t)entry_random(state->list.count), 0};
     struct snapshot_msr *msr = &state->list.entries[c.list_entry];
 
@@ -308,9 +422,8 @@ static void maybe_inject(struct entry_state *state)
 
 struct entry_case entry_make(struct entry_state *state, uint32_t step)
 {
-    const struct mode *mode =
-        svm ? &svm_modes[step % (sizeof(svm_modes) / sizeof(svm_modes[0]))]
-            : &modes[step % (sizeof(modes) / sizeof(modes[0]))];
+    const struct mode *mode = svm ? &svm_modes[step % (sizeof(svm_modes) / sizeof(svm_modes[0]))]
+                                  : &modes[step % (sizeof(modes) / sizeof(modes[0]))];
     struct entry_case c = {.mode = mode->name};
 
     apply_mode(state, mode);
@@ -358,6 +471,5 @@ bool entry_is_safe(const struct entry_state *state)
         return false;
     /* without EPT the guest's paging would walk our own memory */
     return (state->value[VMCS_ROW_proc2_controls] >> 1 & 1) &&
-           state->value[VMCS_ROW_proc_controls] >> 31 &&
-           state->value[VMCS_ROW_guest_activity] != 3;
+           state->value[VMCS_ROW_proc_controls] >> 31 && state->value[VMCS_ROW_guest_activity] != 3;
 }

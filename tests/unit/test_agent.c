@@ -71,29 +71,28 @@ static int fake_collect(void *ctx, uint64_t gva, uint64_t len_bytes)
 
 static enum agent_error run(struct fake *fake, const uint8_t *code, size_t len, uint64_t *value)
 {
-    struct agent_env env = {fake,     fake_reg,   fake_mem,    fake_get,
-                            fake_set, fake_print, fake_collect};
+    struct agent_env env = {fake, fake_reg, fake_mem, fake_get, fake_set, fake_print, fake_collect};
     uint32_t fuel = 1000;
     enum agent_error error = agent_verify(code, len, MAY_ALL, NULL);
 
     return error ? error : agent_eval(code, len, &env, &fuel, value, NULL);
 }
 
-#define EVALUATES(expected_, ...)                                                                 \
-    do {                                                                                          \
-        static const uint8_t code_[] = {__VA_ARGS__};                                             \
-        struct fake fake_ = {0};                                                                  \
-        uint64_t value_ = 0xdead;                                                                 \
-        assert_int_equal(run(&fake_, code_, sizeof(code_), &value_), AGENT_OK);                   \
-        assert_int_equal(value_, (uint64_t)(expected_));                                          \
+#define EVALUATES(expected_, ...)                                                                  \
+    do {                                                                                           \
+        static const uint8_t code_[] = {__VA_ARGS__};                                              \
+        struct fake fake_ = {0};                                                                   \
+        uint64_t value_ = 0xdead;                                                                  \
+        assert_int_equal(run(&fake_, code_, sizeof(code_), &value_), AGENT_OK);                    \
+        assert_int_equal(value_, (uint64_t)(expected_));                                           \
     } while (0)
 
-#define FAILS(error_, ...)                                                                        \
-    do {                                                                                          \
-        static const uint8_t code_[] = {__VA_ARGS__};                                             \
-        struct fake fake_ = {0};                                                                  \
-        uint64_t value_;                                                                          \
-        assert_int_equal(run(&fake_, code_, sizeof(code_), &value_), error_);                     \
+#define FAILS(error_, ...)                                                                         \
+    do {                                                                                           \
+        static const uint8_t code_[] = {__VA_ARGS__};                                              \
+        struct fake fake_ = {0};                                                                   \
+        uint64_t value_;                                                                           \
+        assert_int_equal(run(&fake_, code_, sizeof(code_), &value_), error_);                      \
     } while (0)
 
 #define C8(n_) 0x22, (n_)
@@ -176,16 +175,16 @@ static void verifier_refuses(void **state)
     (void)state;
     assert_int_equal(agent_verify(big, 0, 0, NULL), AGENT_E_EMPTY);
     assert_int_equal(agent_verify(big, sizeof(big), 0, NULL), AGENT_E_LENGTH);
-    FAILS(AGENT_E_OPCODE, 0x01, END);       /* float */
-    FAILS(AGENT_E_OPCODE, 0x1b, END);       /* ref_float */
+    FAILS(AGENT_E_OPCODE, 0x01, END); /* float */
+    FAILS(AGENT_E_OPCODE, 0x1b, END); /* ref_float */
     FAILS(AGENT_E_OPCODE, 0xff);
-    FAILS(AGENT_E_LENGTH, 0x24, 1, 2, 3);   /* const32 cut off */
-    FAILS(AGENT_E_STACK, 0x02, END);        /* underflow */
+    FAILS(AGENT_E_LENGTH, 0x24, 1, 2, 3); /* const32 cut off */
+    FAILS(AGENT_E_STACK, 0x02, END);      /* underflow */
     FAILS(AGENT_E_STACK, C8(1), 0x32, 1, END);
     FAILS(AGENT_E_NO_END, C8(1));
     FAILS(AGENT_E_JUMP, 0x21, 0, 9, END);
-    FAILS(AGENT_E_JUMP, 0x21, 0, 1, END);   /* into its own operand */
-    FAILS(AGENT_E_STACK, C8(1), 0x21, 0, 0);/* loop that grows */
+    FAILS(AGENT_E_JUMP, 0x21, 0, 1, END);    /* into its own operand */
+    FAILS(AGENT_E_STACK, C8(1), 0x21, 0, 0); /* loop that grows */
     FAILS(AGENT_E_OPERAND, C8(1), 0x2a, 0, END);
     FAILS(AGENT_E_OPERAND, C8(1), 0x16, 65, END);
     for (unsigned i = 0; i <= AGENT_STACK_MAX; i++) {

@@ -46,8 +46,8 @@ static struct record_ring *exit_of(uint8_t kind, uint64_t rip, uint64_t rcx, uin
 {
     struct record_ring *e = &record.ring[record.ring_count++];
 
-    *e = (struct record_ring){.number = 100u + record.ring_count, .kind = kind, .rip = rip,
-                              .rcx = rcx, .value = value};
+    *e = (struct record_ring){
+        .number = 100u + record.ring_count, .kind = kind, .rip = rip, .rcx = rcx, .value = value};
     return e;
 }
 
@@ -107,7 +107,8 @@ static void efer_passthru_is_named(void **state)
     exit_of(TL_KIND_WRMSR, 0x10000f2, 0xc0000080, 0xd00);
     exit_of(TL_KIND_CR0_WRITE, 0x1000143, 0, 0x80000001);
     exit_of(TL_KIND_TRIPLE_FAULT, 0x1000146, 0, 0);
-    verdict_has("EFER.LME was lost: RDMSR/WRMSR reached the hardware MSR, load area entry 0 holds 0");
+    verdict_has(
+        "EFER.LME was lost: RDMSR/WRMSR reached the hardware MSR, load area entry 0 holds 0");
     assert_int_equal(why.item[0].certainty, EXPLAIN_PROVEN);
 }
 
@@ -134,7 +135,8 @@ static void cr4_ignore_and_stale_pdptes(void **state)
     record.cr4_real = 0x2000;
     exit_of(TL_KIND_CR4_WRITE, 0x100, 0, 0x20);
     exit_of(TL_KIND_TRIPLE_FAULT, 0x1000146, 0, 0);
-    verdict_has("CR4 bits were lost: the guest wrote CR4 = 0x20, the CPU holds 0x2000; missing: PAE");
+    verdict_has(
+        "CR4 bits were lost: the guest wrote CR4 = 0x20, the CPU holds 0x2000; missing: PAE");
     seed_machine(RECORD_TRIPLE_FAULT);
     record.pdptes_present = true;
     record.pdpte_memory[0] = 0x5001;
@@ -243,14 +245,19 @@ static void hostile_text_does_no_harm(void **state)
         "tl: msr-load entry=0x11 index=0x0 value=0x0",
         "tl: msr-load entry=0x0",
         "tl: seg name=zz base=0x1",
-        "tl: code gva=0x1000 bytes=0011223344556677889900aabbccddeeff00112233445566778899aabbccddeeff"
+        "tl: code gva=0x1000 "
+        "bytes=0011223344556677889900aabbccddeeff00112233445566778899aabbccddeeff"
         "00112233",
         "tl: code gva=zz bytes=00",
         "tl: walk gva=0x1 result=what",
         "tl: hv-text \033[31mred\007",
         "tl: cap 0x480=0x1 0x1ffffffff=0x2",
         "tl: cpu maxphyaddr=0xff linear=0xff",
-        "tl:", "tl: ", "", "garbage tl: crash", "tl: ring",
+        "tl:",
+        "tl: ",
+        "",
+        "garbage tl: crash",
+        "tl: ring",
     };
 
     (void)state;
@@ -276,14 +283,10 @@ static void hostile_text_does_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(efer_passthru_is_named),
-        cmocka_unit_test(ia32e_ctl_is_named),
-        cmocka_unit_test(cr4_ignore_and_stale_pdptes),
-        cmocka_unit_test(register_number_cut),
-        cmocka_unit_test(lost_event_osxsave_msr_fault),
-        cmocka_unit_test(guest_itself),
-        cmocka_unit_test(text_keeps_everything),
-        cmocka_unit_test(hostile_text_does_no_harm),
+        cmocka_unit_test(efer_passthru_is_named),       cmocka_unit_test(ia32e_ctl_is_named),
+        cmocka_unit_test(cr4_ignore_and_stale_pdptes),  cmocka_unit_test(register_number_cut),
+        cmocka_unit_test(lost_event_osxsave_msr_fault), cmocka_unit_test(guest_itself),
+        cmocka_unit_test(text_keeps_everything),        cmocka_unit_test(hostile_text_does_no_harm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -295,14 +295,10 @@ static void completion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(operators_and_precedence),
-        cmocka_unit_test(words),
-        cmocka_unit_test(errors_say_where_and_what),
-        cmocka_unit_test(run_time_errors),
-        cmocka_unit_test(ends_where_the_caller_goes_on),
-        cmocka_unit_test(targets),
-        cmocka_unit_test(compiles_to_verified_code),
-        cmocka_unit_test(completion),
+        cmocka_unit_test(operators_and_precedence),      cmocka_unit_test(words),
+        cmocka_unit_test(errors_say_where_and_what),     cmocka_unit_test(run_time_errors),
+        cmocka_unit_test(ends_where_the_caller_goes_on), cmocka_unit_test(targets),
+        cmocka_unit_test(compiles_to_verified_code),     cmocka_unit_test(completion),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,11 +15,12 @@
 
 #include "protocol/rules.h"
 
-#define R(name_) VMCS_ROW_##name_
+#define R(name_)         VMCS_ROW_##name_
 #define S(name_, value_) snapshot_set(s, R(name_), value_)
 
-static void segment(struct snapshot *s, uint16_t selector_row, uint16_t base_row, uint16_t limit_row,
-                    uint16_t rights_row, uint64_t selector, uint64_t limit, uint64_t rights)
+static void segment(struct snapshot *s, uint16_t selector_row, uint16_t base_row,
+                    uint16_t limit_row, uint16_t rights_row, uint64_t selector, uint64_t limit,
+                    uint64_t rights)
 {
     snapshot_set(s, selector_row, selector);
     snapshot_set(s, base_row, 0);
@@ -27,8 +28,8 @@ static void segment(struct snapshot *s, uint16_t selector_row, uint16_t base_row
     snapshot_set(s, rights_row, rights);
 }
 
-#define SEGMENT(name_, selector_, limit_, rights_)                                                \
-    segment(s, R(guest_##name_##_selector), R(guest_##name_##_base), R(guest_##name_##_limit),    \
+#define SEGMENT(name_, selector_, limit_, rights_)                                                 \
+    segment(s, R(guest_##name_##_selector), R(guest_##name_##_base), R(guest_##name_##_limit),     \
             R(guest_##name_##_rights), selector_, limit_, rights_)
 
 static void vmx_caps(struct snapshot *s)
@@ -58,12 +59,25 @@ static void legal_vmx(struct snapshot *s)
     s->maxphyaddr_bits = 40;
     s->linear_bits = 48;
     s->host_mode_known = s->host_long_mode = true;
-    S(pin_controls, 0x3e); S(proc_controls, 0xb4006172); S(proc2_controls, 0xa2);
-    S(exit_controls, 0x36ffb); S(entry_controls, 0x13ff); S(vpid, 1); S(eptp, 0x100001e);
-    S(host_cr0, 0x80050033); S(host_cr4, 0x2020); S(host_cs_selector, 8); S(host_tr_selector, 0x18);
+    S(pin_controls, 0x3e);
+    S(proc_controls, 0xb4006172);
+    S(proc2_controls, 0xa2);
+    S(exit_controls, 0x36ffb);
+    S(entry_controls, 0x13ff);
+    S(vpid, 1);
+    S(eptp, 0x100001e);
+    S(host_cr0, 0x80050033);
+    S(host_cr4, 0x2020);
+    S(host_cs_selector, 8);
+    S(host_tr_selector, 0x18);
     S(host_rip, 0xffffffff80001000);
-    S(guest_cr0, 0x80050033); S(guest_cr4, 0x2020); S(guest_rflags, 2); S(guest_cr3, 0x1000);
-    S(guest_rip, 0xffffffff81000000); S(guest_dr7, 0x400); S(guest_link_pointer, ~UINT64_C(0));
+    S(guest_cr0, 0x80050033);
+    S(guest_cr4, 0x2020);
+    S(guest_rflags, 2);
+    S(guest_cr3, 0x1000);
+    S(guest_rip, 0xffffffff81000000);
+    S(guest_dr7, 0x400);
+    S(guest_link_pointer, ~UINT64_C(0));
     SEGMENT(cs, 0x10, 0xffffffff, 0xa09b);
     SEGMENT(ss, 0x18, 0xffffffff, 0xc093);
     SEGMENT(ds, 0x18, 0xffffffff, 0xc093);
@@ -257,10 +271,19 @@ static void legal_svm(struct snapshot *s)
     for (uint16_t row = 0; row < VMCB_ROW_COUNT; row++)
         snapshot_set(s, row, 0);
     s->maxphyaddr_bits = 40;
-    V(intercept_misc2, 1); V(asid, 1); V(nested_control, 1); V(nested_cr3, 0x1000000);
-    V(guest_efer, 0x1d01); V(guest_cr0, 0x80050033); V(guest_cr4, 0x20); V(guest_cs_rights, 0xa9b);
-    V(guest_dr6, 0xffff0ff0); V(guest_dr7, 0x400); V(guest_pat, 0x0007040600070406);
-    V(iopm_base, 0x2000000); V(msrpm_base, 0x2004000);
+    V(intercept_misc2, 1);
+    V(asid, 1);
+    V(nested_control, 1);
+    V(nested_cr3, 0x1000000);
+    V(guest_efer, 0x1d01);
+    V(guest_cr0, 0x80050033);
+    V(guest_cr4, 0x20);
+    V(guest_cs_rights, 0xa9b);
+    V(guest_dr6, 0xffff0ff0);
+    V(guest_dr7, 0x400);
+    V(guest_pat, 0x0007040600070406);
+    V(iopm_base, 0x2000000);
+    V(msrpm_base, 0x2004000);
 }
 
 static void svm_rules(void **state)
