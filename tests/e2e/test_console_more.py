@@ -280,7 +280,7 @@ def test_attach_again_and_again(work: Path) -> None:
          "-kernel", str(machine.HV), "-initrd", str(tiny("spin_cli"))],
         stdin=subprocess.DEVNULL)
     try:
-        time.sleep(2)
+        time.sleep(6)  # booted, also on a loaded machine
         for extra in ([], ["--bare"], [], ["--bare"], ["--bare"], []):
             for end in (["-e", "detach"], []):
                 run = trapline(work, "attach", *extra, "--batch", "--timeout", "20", "-e", "interrupt",
