@@ -27,7 +27,6 @@ static const struct {
 struct explain_writer explain_add(struct explain_run *run, enum explain_certainty certainty,
                                   uint16_t rank)
 {
-    static struct explain_item overflow; /* more conclusions than room: the lowest falls out */
     struct explanation *out = run->out;
     unsigned at = out->count;
     struct explain_item *item;
@@ -36,7 +35,7 @@ struct explain_writer explain_add(struct explain_run *run, enum explain_certaint
     while (at > 0 && out->item[at - 1].rank < rank)
         at--;
     if (at >= EXPLAIN_ITEMS_MAX) {
-        item = &overflow;
+        item = &run->overflow; /* more conclusions than room: the lowest falls out */
     } else {
         unsigned moved =
             out->count < EXPLAIN_ITEMS_MAX ? out->count - at : EXPLAIN_ITEMS_MAX - 1 - at;

@@ -11,6 +11,7 @@ struct explain_run {
     const struct crash_record *r;
     struct explanation *out;
     const char *id;
+    struct explain_item overflow; /* one that found no room */
 };
 
 /* Begins a conclusion; the texts are then appended through the two writers. */

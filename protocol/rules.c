@@ -69,8 +69,7 @@ uint64_t rule_proc2(struct rule_run *run)
 
 static struct rule_finding *add(struct rule_run *run)
 {
-    static struct rule_finding overflow; /* findings past the caller's room; only counted */
-    struct rule_finding *f = run->count < run->max ? &run->findings[run->count] : &overflow;
+    struct rule_finding *f = run->count < run->max ? &run->findings[run->count] : &run->overflow;
 
     run->count++;
     *f = (struct rule_finding){

@@ -64,6 +64,7 @@ struct rule_run {
     uint16_t missing_row;
     uint32_t missing_cap;
     bool missing;
+    struct rule_finding overflow; /* findings past the caller's room; only counted */
 };
 
 /* How a run came out: rules violated, rules that could not be judged, findings stored. */
