@@ -4,6 +4,8 @@
  * the machine reports it, so that a guest takes the same paths as without us; leaf 0x40000000 always
  * names us. The most frequent exit of many guests: no read of vendor state.
  */
+#include "core/exit_cpuid.h"
+
 #include "core/backend.h"
 #include "core/exit_fast.h"
 #include "core/exit_handlers.h"
@@ -56,7 +58,6 @@ static void filter_features7(struct vcpu *vcpu, struct cpuid_regs *r)
     r->edx &= ~L7D_CET_IBT;
 }
 
-/* What the guest is told for a leaf; also for `audit cpuid`. */
 static inline struct cpuid_regs guest_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r = cpuid(leaf, subleaf);
@@ -94,6 +95,11 @@ static inline struct cpuid_regs guest_cpuid(struct vcpu *vcpu, uint32_t leaf, ui
         break;
     }
     return r;
+}
+
+struct cpuid_regs exit_cpuid_shown(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+{
+    return guest_cpuid(vcpu, leaf, subleaf);
 }
 
 static void perform(struct vcpu *vcpu)

@@ -6,6 +6,7 @@
 #include "boot/boot_info.h"
 #include "core/acpi.h"
 #include "core/apic.h"
+#include "core/audit.h"
 #include "core/crash.h"
 #include "core/exit_cr.h"
 #include "core/exit_handlers.h"
@@ -147,6 +148,7 @@ static void load_guest(struct vcpu *vcpu, const struct boot_info *info)
         hv_refuse("%s", error);
     add_guest_ram(entry.map);
     write_entry_state(vcpu, &entry);
+    audit_remember(vcpu, &entry);
     log_info("guest %s%s%s: first instruction at %#lx", entry.kind, entry.name[0] ? " " : "",
              entry.name, (unsigned long)entry.rip);
 }

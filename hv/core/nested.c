@@ -186,6 +186,11 @@ const char *nested_init(uint64_t *root_hpa)
     return NULL;
 }
 
+uint64_t nested_mapped_end(void)
+{
+    return mapped_end_gpa;
+}
+
 void nested_hold(bool on)
 {
     for (unsigned i = 0; i < ENTRIES; i++) {

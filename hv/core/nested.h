@@ -21,6 +21,9 @@ bool nested_protect(uint64_t gpa, uint64_t len_bytes, uint8_t rights);
  * catches the first instruction of a handler so. The caller flushes. */
 void nested_hold(bool on);
 
+/* Below it all is mapped but for holes; above, pages are mapped when they are first used. */
+uint64_t nested_mapped_end(void);
+
 /* Maps the large page around gpa, when it lies above what nested_init() mapped (device memory). */
 bool nested_map_lazily(uint64_t gpa);
 

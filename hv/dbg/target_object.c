@@ -3,6 +3,7 @@
  * Text objects of qXfer:tl.*: the crash record of this moment, why it stopped, the verdicts of the
  * entry rules. The judging is protocol/'s; the facts are core's.
  */
+#include "core/audit.h"
 #include "core/backend.h"
 #include "core/crash.h"
 #include "dbg/target_impl.h"
@@ -149,6 +150,10 @@ int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char
         break;
     case TL_P_check:
         rc = put_check(vcpu, edits, &sink);
+        break;
+    case TL_P_audit:
+        if (!audit_render(vcpu, annex, annex_len_bytes, put_record_line, &sink))
+            rc = FAIL(syntax);
         break;
     default:
         return FAIL(unsupported);

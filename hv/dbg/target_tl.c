@@ -274,6 +274,20 @@ static int action_field(struct vcpu *vcpu, struct args args)
 
 /* ---- memory ---- */
 
+/* How the nested walk came out for whoever wants to read, write and execute there. */
+static const char *nested_word(const struct nested_path *path)
+{
+    uint8_t type = path->memory_type;
+
+    if (!path->present)
+        return "not-present";
+    /* SDM, "EPT Misconfigurations": writable but not readable, or a reserved memory type */
+    if (target_vendor() == TL_VMX &&
+        ((path->rights & (HV_READ | HV_WRITE)) == HV_WRITE || type == 2 || type == 3 || type == 7))
+        return "misconfig";
+    return path->rights == (HV_READ | HV_WRITE | HV_EXEC) ? "ok" : "rights";
+}
+
 static int query_walk(struct vcpu *vcpu, struct args args, struct reply *reply)
 {
     static const char *const modes[] = {[GUEST_PAGING_NONE] = "none",
@@ -299,7 +313,7 @@ static int query_walk(struct vcpu *vcpu, struct args args, struct reply *reply)
         path = nested_walk(walk.gpa);
         reply_fmt(reply, "gpa:%lx;page:%lx;rights:r%s%s%s;nested:%s;", walk.gpa, walk.page_bytes,
                   walk.writable ? "w" : "", walk.execute ? "x" : "", walk.user ? "u" : "",
-                  path.present ? "ok" : "not-present");
+                  nested_word(&path));
         if (path.present)
             reply_fmt(reply, "hpa:%lx;", path.hpa);
     }
