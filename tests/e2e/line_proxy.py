@@ -3,6 +3,7 @@
 
 The emulator connects to `uart_port`, a client (GDB, for one) to `client_port`, when it likes and as
 often as it likes. Without a client the bytes are only kept, in `log_path`, as a serial logger would.
+`vices` (wire_link.Hostile, one a direction) make a bad line of it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,18 @@ from __future__ import annotations
 import selectors
 import socket
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+
+Vices = Callable[[bytes], bytes]
 
 
 class LineProxy:
-    def __init__(self, log_path: Path) -> None:
+    def __init__(self, log_path: Path, down: Vices | None = None, up: Vices | None = None) -> None:
         self.log_path = log_path
+        self.down = down  # to the machine
+        self.up = up  # to the client
         self.to_machine = 0
         self.to_client = 0
         self._uart_listener = self._listen()
@@ -59,6 +66,9 @@ class LineProxy:
                     if sock is self._uart_listener or sock is self._client_listener:
                         self._accept(ready, sock)
                         continue
+                    if self.down or self.up:
+                        # A UART hands its bytes out one by one: a process switch for each is dear.
+                        time.sleep(0.0005)
                     try:
                         data = sock.recv(65536)
                     except OSError:
@@ -94,8 +104,10 @@ class LineProxy:
         target = self._client if sock is self._uart else self._uart
         if sock is self._uart:
             self.to_client += len(data)
+            data = self.up(data) if self.up else data
         else:
             self.to_machine += len(data)
+            data = self.down(data) if self.down else data
         try:
             if target:
                 target.sendall(data)

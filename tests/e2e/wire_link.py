@@ -12,6 +12,7 @@ import re
 import socket
 import time
 import zlib
+from collections import Counter
 
 FLAG, ESC, STUFFED = 0x1E, 0x1D, frozenset(b"\x03\x0a\x11\x13\x1d\x1e")
 DATA, ACK, HELLO, WELCOME, BYE = range(1, 6)
@@ -19,27 +20,44 @@ RSP, CONSOLE, LOG, EVENTS = range(1, 5)
 
 
 class Hostile:
-    """Drops, doubles, flips or invents about one byte in `one_in`."""
+    """Hurts about one byte in `one_in`, by a seed: drops, doubles, flips or invents it; and, when
+    asked for, cuts the line for some bytes or delays it."""
 
-    def __init__(self, seed: int, one_in: int) -> None:
+    CUT_BYTES_MAX, DELAY_SECONDS_MAX = 12, 0.03
+
+    def __init__(self, seed: int, one_in: int, vices: str = "drop double flip invent") -> None:
         self.random = random.Random(seed)
         self.one_in = one_in
-        self.damaged = 0
+        self.vices = vices.split()
+        self.count: Counter[str] = Counter()
+        self._cut = 0
+
+    @property
+    def damaged(self) -> int:
+        return sum(self.count.values())
 
     def __call__(self, data: bytes) -> bytes:
         out = bytearray()
         for byte in data:
+            if self._cut:
+                self._cut -= 1
+                continue
             if not self.one_in or self.random.randrange(self.one_in):
                 out.append(byte)
                 continue
-            self.damaged += 1
-            vice = self.random.randrange(4)
-            if vice == 1:
+            vice = self.random.choice(self.vices)
+            self.count[vice] += 1
+            if vice == "double":
                 out += bytes([byte, byte])
-            elif vice == 2:
+            elif vice == "flip":
                 out.append(byte ^ 1 << self.random.randrange(8))
-            elif vice == 3:
+            elif vice == "invent":
                 out += bytes([self.random.randrange(256), byte])
+            elif vice == "cut":
+                self._cut = self.random.randrange(self.CUT_BYTES_MAX)
+            elif vice == "delay":
+                time.sleep(self.random.random() * self.DELAY_SECONDS_MAX)
+                out.append(byte)
         return bytes(out)
 
 
