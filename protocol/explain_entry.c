@@ -115,6 +115,9 @@ static const char *vector_name(uint8_t vector)
     return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "a fault";
 }
 
+#define VECTOR_PANIC    255u /* a failed assertion of its own, no fault */
+#define EVIDENCE_FRAMES 8u /* the record holds the rest */
+
 void explain_hv_fault(struct explain_run *run)
 {
     const struct crash_record *r = run->r;
@@ -124,9 +127,14 @@ void explain_hv_fault(struct explain_run *run)
     if (r->why != RECORD_HV_FAULT)
         return;
     w = explain_add(run, EXPLAIN_PROVEN, RANK_PROOF);
-    text_str(&w.text, "the hypervisor took ");
-    text_str(&w.text, vector_name(r->fault_vector));
-    if (last && (last->kind == TL_KIND_RDMSR || last->kind == TL_KIND_WRMSR) &&
+    if (r->fault_vector == VECTOR_PANIC) {
+        text_str(&w.text, "the hypervisor stopped by itself: ");
+        text_str(&w.text, r->fault_text);
+    } else {
+        text_str(&w.text, "the hypervisor took ");
+        text_str(&w.text, vector_name(r->fault_vector));
+    }
+    if (r->fault_vector != VECTOR_PANIC && last && (last->kind == TL_KIND_RDMSR || last->kind == TL_KIND_WRMSR) &&
         r->fault_vector == 13) {
         text_str(&w.text, last->kind == TL_KIND_RDMSR ? " doing the guest's RDMSR of "
                                                       : " doing the guest's WRMSR of ");
@@ -151,6 +159,12 @@ void explain_hv_fault(struct explain_run *run)
     if (r->fault_text[0]) {
         text_str(&w.evidence, ": ");
         text_str(&w.evidence, r->fault_text);
+    }
+    if (r->trace_count)
+        text_str(&w.evidence, "; addr2line -fip -e build/hv/trapline.elf");
+    for (unsigned i = 0; i < r->trace_count && i < EVIDENCE_FRAMES; i++) {
+        text_char(&w.evidence, ' ');
+        text_hex(&w.evidence, r->trace[i]);
     }
 }
 

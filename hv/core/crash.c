@@ -31,12 +31,19 @@ static struct explanation verdict;
 /* What crash_hv_fault() remembered for the record. */
 static struct fault_frame fault_frame;
 static const char *fault_why;
-static uint64_t fault_cr2;
+static uint64_t fault_cr2, trace[RECORD_TRACE_MAX];
+static unsigned trace_count;
 
 void crash_hv_fault(const struct fault_frame *frame, const char *why)
 {
     if (frame)
         fault_frame = *frame;
+    if (frame)
+        trace_count = fault_trace(frame->rip, frame->rbp, frame->rsp, trace, RECORD_TRACE_MAX);
+    else /* a failed assertion: whoever called */
+        trace_count = fault_trace((uint64_t)__builtin_return_address(0) - 1,
+                                  *(const uint64_t *)__builtin_frame_address(0), 0, trace,
+                                  RECORD_TRACE_MAX);
     fault_why = why;
     fault_cr2 = read_cr2();
 }
@@ -327,6 +334,8 @@ static void collect_fault(void)
     record.fault_error = fault_frame.error_code;
     record.fault_rip = fault_frame.rip;
     record.fault_cr2 = fault_cr2;
+    record.trace_count = (uint8_t)trace_count;
+    memcpy(record.trace, trace, sizeof record.trace);
     copy_words(record.fault_text, sizeof record.fault_text, fault_why);
 }
 

@@ -241,7 +241,6 @@ _Noreturn void hv_main(const struct boot_info *info)
     if (error)
         hv_refuse("%s", error);
     fault_hook = hv_faulted;
-    selftest_run(options.selftest);
     enable_xsave();
     choose_backend(options.insist);
     hv_caps.efer_in_area &= !options.efer_in_controls;
@@ -254,5 +253,6 @@ _Noreturn void hv_main(const struct boot_info *info)
         dbg_init();
     if (options.wait)
         stop(vcpu, HV_STOP_START);
+    selftest_run(options.selftest); /* late: so that there is a record and a stub */
     run(vcpu);
 }

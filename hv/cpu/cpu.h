@@ -64,15 +64,19 @@ struct fault_frame {
     uint64_t rip, cs, rflags, rsp, ss;
 };
 
+#define FAULT_PANIC 255u /* vector of a frame made by hv_panic(): no fault at all */
+
 /* Access with exception fix-up: 0, or -1 when the instruction raised #GP (nothing changed). */
 int rdmsr_safe(uint32_t index, uint64_t *value);
 int wrmsr_safe(uint32_t index, uint64_t value);
 int xsetbv_safe(uint32_t index, uint64_t value);
 int mov_cr_safe(uint8_t index, uint64_t value);
 
-/* Prints the call chain from a frame pointer as one addr2line command that names the functions.
- * Reads only mapped memory and at most 24 frames. A leaf function has no frame: its caller is taken
- * from the stack's top at rsp when a call lies before it (rsp 0: do not look). */
+/* The call chain from a frame pointer, innermost first, at most max addresses; returns how many. Reads
+ * only mapped memory. A leaf function has no frame: its caller is taken from the stack's top at rsp when
+ * a call lies before it (rsp 0: do not look). */
+unsigned fault_trace(uint64_t rip, uint64_t rbp, uint64_t rsp, uint64_t *trace, unsigned max);
+/* The same as one log line: an addr2line command that names the functions. */
 void fault_print_trace(uint64_t rip, uint64_t rbp, uint64_t rsp);
 
 /* Is every byte of [address, address + len_bytes) mapped by our own page tables? */

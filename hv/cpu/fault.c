@@ -95,20 +95,19 @@ static bool follows_call(uint64_t at)
     return false;
 }
 
-void fault_print_trace(uint64_t rip, uint64_t rbp, uint64_t rsp)
+unsigned fault_trace(uint64_t rip, uint64_t rbp, uint64_t rsp, uint64_t *trace, unsigned max)
 {
-    char text[(TRACE_FRAMES_MAX + 1) * 19 + 1]; /* " 0xffffffff80001234" */
-    size_t len = 0;
     uint64_t top = rsp && !(rsp & 7) && hv_mapped(rsp, 8) ? *(const uint64_t *)rsp : 0;
+    unsigned count = 0;
 
-    if (follows_call(top)) {
-        len = fmt_str(text, sizeof(text), " 0x%lx", rip);
+    if (count < max && follows_call(top)) {
+        trace[count++] = rip;
         rip = top - 1;
     }
-    for (unsigned i = 0; i < TRACE_FRAMES_MAX; i++) {
+    while (count < max) {
         const uint64_t *link = (const uint64_t *)rbp;
 
-        len += fmt_str(text + len, sizeof(text) - len, " 0x%lx", rip);
+        trace[count++] = rip;
         if ((rbp & 7) || !hv_mapped(rbp, 2 * sizeof(uint64_t)))
             break;
         /* A return address lies behind its call; one byte less names the calling line. */
@@ -117,6 +116,18 @@ void fault_print_trace(uint64_t rip, uint64_t rbp, uint64_t rsp)
             break;
         rbp = link[0];
     }
+    return count;
+}
+
+void fault_print_trace(uint64_t rip, uint64_t rbp, uint64_t rsp)
+{
+    uint64_t trace[TRACE_FRAMES_MAX];
+    unsigned count = fault_trace(rip, rbp, rsp, trace, TRACE_FRAMES_MAX);
+    char text[TRACE_FRAMES_MAX * 19 + 1] = ""; /* " 0xffffffff80001234" */
+    size_t len = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        len += fmt_str(text + len, sizeof(text) - len, " 0x%lx", trace[i]);
     log_error("  trace: addr2line -fip -e build/hv/trapline.elf%s", text);
 }
 
@@ -203,7 +214,10 @@ void trap_entry(struct fault_frame *frame)
 void hv_panic(const char *format, ...)
 {
     static char why[256];
-    struct fault_frame frame = {.cs = SEL_CODE64, .ss = SEL_DATA, .rflags = read_rflags()};
+    struct fault_frame frame = {.vector = FAULT_PANIC,
+                                .cs = SEL_CODE64,
+                                .ss = SEL_DATA,
+                                .rflags = read_rflags()};
     struct cpu *cpu = &cpu_bsp;
     va_list args;
 
