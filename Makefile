@@ -89,13 +89,13 @@ run-bochs: all guests ## the same on Bochs, with the VMX backend
 
 test: all guests $(KERNEL_11) $(UNIT_BINS) ## every unit and end-to-end test; fails when one fails or none ran
 	@rc=0; tools/run-units $(UNIT_BINS) || rc=1; \
-	$(PYTHON) -B -m pytest -c tests/e2e/pytest.ini tests/e2e || rc=1; exit $$rc
+	$(PYTHON) -B -m pytest -c tests/e2e/pytest.ini tests/e2e tests/gdb || rc=1; exit $$rc
 
 unit: deps $(UNIT_BINS) ## host-side tests only, under ASan and UBSan: seconds
 	@tools/run-units $(UNIT_BINS)
 
 e2e: all guests $(KERNEL_11) ## end-to-end tests only (CASE=triple_fault picks by name)
-	@$(PYTHON) -B -m pytest -c tests/e2e/pytest.ini tests/e2e $(if $(CASE),-k '$(CASE)')
+	@$(PYTHON) -B -m pytest -c tests/e2e/pytest.ini tests/e2e tests/gdb $(if $(CASE),-k '$(CASE)')
 
 bench: all guests ## cost of an exit, boot-time ratio: printed, never asserted
 	@$(PYTHON) -m tests.bench $(ARGS)

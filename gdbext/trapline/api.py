@@ -255,7 +255,7 @@ class Session:
 def attach(target: str | None = None) -> Session:
     """The machine GDB is attached to, or `target remote TARGET` first."""
     if target is not None:
-        for setting in ("confirm off", "pagination off"):
+        for setting in ("confirm off", "pagination off", "tcp auto-retry off"):
             gdb.execute(f"set {setting}", to_string=True)
         try:
             gdb.execute(f"target remote {target}", to_string=True)

@@ -7,6 +7,7 @@ A command asks the road and prints a view; a person's mistake is one line (gdb.G
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from typing import NoReturn
 
@@ -49,7 +50,10 @@ class Command(gdb.Command):
         self.say(self.run(self.parser.parse_args(words)))
 
     def complete(self, text: str, word: str | None) -> list[str]:
-        return [w for w in self.offer() if w.startswith(word or "")]
+        # GDB breaks words at `-`, we at blanks and commas: it wants only what is behind its own break.
+        typed = re.split(r"[\s,]", text)[-1]
+        known = len(typed) - len(word or "")
+        return [w[known:] for w in self.offer() if w.startswith(typed)]
 
     @staticmethod
     def say(text: str) -> None:

@@ -48,7 +48,7 @@ class RingPrinter:
 
     def to_string(self) -> str:
         raw = gdb.selected_inferior().read_memory(int(self.value.address), 160)
-        return view.ring([wire.RingRecord.parse(bytes(raw))])
+        return view.ring([wire.RingRecord.parse(bytes(raw))]).strip()
 
 
 class SegmentPrinter:
