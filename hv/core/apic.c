@@ -43,14 +43,20 @@ static uint64_t device_read(uint64_t offset, unsigned size_bytes)
     return *apic_reg((uint32_t)offset & ~3u) >> (offset & 3) * 8;
 }
 
+/*
+ * A register is 32 bits wide and stands at a multiple of 16; other writes are undefined, and chips
+ * decode them loosely (QEMU looks at bits 11:4 alone, and takes a write below the first register for
+ * an MSI): they would reach the command register past the filter, so they go nowhere.
+ */
 static void device_write(uint64_t offset, unsigned size_bytes, uint64_t value)
 {
-    (void)size_bytes; /* the APIC takes 32-bit writes only; others are undefined */
+    if (size_bytes < 4 || offset & 15 || offset < REG_ID)
+        return;
     if (offset == REG_ICR_HIGH)
         icr_high_seen = (uint32_t)value;
     if (offset == REG_ICR_LOW && !apic_icr_allowed((uint32_t)value, icr_high_seen))
         return;
-    *apic_reg((uint32_t)offset & ~3u) = (uint32_t)value;
+    *apic_reg((uint32_t)offset) = (uint32_t)value;
 }
 
 static struct mmio_device device = {

@@ -23,6 +23,8 @@ struct hv_caps {
     const char *vendor;   /* "vmx" or "svm" */
     const char *platform; /* "qemu-tcg", "bochs", "kvm", "hardware" */
     bool mtf, nrip, decode_assists, nested_1g, preemption_timer, efer_in_area, vnmi;
+    bool halt_forgotten; /* an exit out of HLT leaves no trace that the guest was halted */
+    bool shadow_lost;    /* an interrupt shadow does not survive exit and entry */
     bool pending_debug; /* state PENDING_DEBUG exists: a trap owed to the guest waits there (VMX) */
     uint8_t maxphyaddr_bits;
     /* Instructions that need an enabling control of the backend; CPUID shows only what is true here. */

@@ -105,6 +105,15 @@ static enum hv_verdict done(struct vcpu *vcpu, uint32_t changed)
     return exit_done(vcpu);
 }
 
+/* No IA-32e mode with a 16-bit TSS: Intel's CPUs say #GP, their VM entries fail, AMD does not mind. */
+static bool tr_is_16bit(struct vcpu *vcpu)
+{
+    const uint32_t wide = 8; /* of the type: 11 is a busy 32-bit TSS, 3 a busy 16-bit one */
+
+    return hv_caps.pending_debug && !seeded(SEEDED_tr16) &&
+           !(hv_backend->get_segment(vcpu, HV_TR).rights & wide);
+}
+
 /* SDM, "MOV--Move to/from Control Registers": what raises #GP(0) for CR0. */
 static bool cr0_refused(struct vcpu *vcpu, uint64_t old, uint64_t value)
 {
@@ -117,7 +126,8 @@ static bool cr0_refused(struct vcpu *vcpu, uint64_t old, uint64_t value)
         return true;
     if (value & CR0_NW && !(value & CR0_CD))
         return true;
-    if (pg_rises && vcpu->efer_wrote & EFER_LME && (!(vcpu->cr4_wrote & CR4_PAE) || cs_long))
+    if (pg_rises && vcpu->efer_wrote & EFER_LME &&
+        (!(vcpu->cr4_wrote & CR4_PAE) || cs_long || tr_is_16bit(vcpu)))
         return true;
     if (pg_falls && vcpu_long_mode(vcpu) && (cs_long || vcpu->cr4_wrote & CR4_PCIDE))
         return true;

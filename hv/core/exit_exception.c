@@ -42,14 +42,25 @@ enum hv_verdict exit_exception(struct vcpu *vcpu)
     return HV_RESUME;
 }
 
+/* An NMI or timer of our own must not end the guest's HLT: it goes on from there. */
+static void halt_again(struct vcpu *vcpu)
+{
+    if (vcpu->halted && vcpu->regs.rip == vcpu->halted_rip + vcpu->halted_len_bytes)
+        vcpu->regs.rip = vcpu->halted_rip;
+    vcpu->halted = false;
+}
+
 /* The line's receiver raises NMIs (see ioapic.c); any other one is the guest's. */
 enum hv_verdict exit_nmi(struct vcpu *vcpu)
 {
     if (line_poll(vcpu)) {
+        halt_again(vcpu);
         vcpu->stop_why = HV_STOP_BREAK_IN;
         return HV_STOP;
     }
-    if (!line_caused_nmi() && !vcpu->inject.valid) {
+    if (line_caused_nmi()) {
+        halt_again(vcpu);
+    } else if (!vcpu->inject.valid) {
         vcpu->inject = (struct hv_event){.valid = true, .vector = X86_NMI, .type = HV_EVENT_NMI};
         vcpu->changed |= HV_CHANGED_INJECT;
     }
@@ -70,6 +81,8 @@ enum hv_verdict exit_interrupt(struct vcpu *vcpu)
             .valid = true, .vector = exit->exception.vector, .type = HV_EVENT_INTR};
         vcpu->changed |= HV_CHANGED_INJECT;
     }
+    if (exit->kind == HV_EXIT_PREEMPTION_TIMER)
+        halt_again(vcpu);
     if (line_poll(vcpu)) {
         vcpu->stop_why = HV_STOP_BREAK_IN;
         return HV_STOP;

@@ -24,7 +24,8 @@ enum hv_verdict exit_exception(struct vcpu *vcpu); /* exit_exception.c */
 enum hv_verdict exit_nmi(struct vcpu *vcpu);
 enum hv_verdict exit_interrupt(struct vcpu *vcpu);
 enum hv_verdict exit_triple_fault(struct vcpu *vcpu);
-enum hv_verdict exit_lift(struct vcpu *vcpu);    /* exit_misc.c: HLT, MWAIT, IRET, LGDT ... */
+enum hv_verdict exit_lift(struct vcpu *vcpu);    /* exit_misc.c: MWAIT, IRET, LGDT ... */
+enum hv_verdict exit_hlt(struct vcpu *vcpu);     /* exit_misc.c */
 enum hv_verdict exit_perform(struct vcpu *vcpu); /* PAUSE, WBINVD, RDTSC, RDPMC */
 enum hv_verdict exit_invlpg(struct vcpu *vcpu);
 enum hv_verdict exit_undefined(struct vcpu *vcpu); /* VMX, SVM instructions, VMCALL: #UD */

@@ -11,16 +11,25 @@
 
 #define STRING_CHUNK 256u /* repetitions per exit, so that the guest stays interruptible */
 
+/* Does any byte of the access belong to the emulated UART? A wide one may begin below it. */
+static bool touches_uart(uint16_t port, uint8_t size_bytes)
+{
+    for (unsigned i = 0; i < size_bytes; i++)
+        if (uart16550_owns((uint16_t)(port + i)))
+            return true;
+    return false;
+}
+
 static uint64_t port_read(uint16_t port, uint8_t size_bytes)
 {
     uint64_t value = 0;
 
-    if (uart16550_owns(port)) {
-        for (unsigned i = 0; i < size_bytes; i++) /* the device is 8 bits wide */
-            value |= (uint64_t)(uart16550_owns((uint16_t)(port + i))
-                                    ? uart16550_read((uint16_t)(port + i))
-                                    : 0xff)
-                     << i * 8;
+    if (touches_uart(port, size_bytes)) {
+        for (unsigned i = 0; i < size_bytes; i++) { /* the device is 8 bits wide */
+            uint16_t at = (uint16_t)(port + i);
+
+            value |= (uint64_t)(uart16550_owns(at) ? uart16550_read(at) : in8(at)) << i * 8;
+        }
         return value;
     }
     switch (size_bytes) {
@@ -35,10 +44,15 @@ static uint64_t port_read(uint16_t port, uint8_t size_bytes)
 
 static void port_write(uint16_t port, uint8_t size_bytes, uint64_t value)
 {
-    if (uart16550_owns(port)) {
-        for (unsigned i = 0; i < size_bytes; i++)
-            if (uart16550_owns((uint16_t)(port + i)))
-                uart16550_write((uint16_t)(port + i), (uint8_t)(value >> i * 8));
+    if (touches_uart(port, size_bytes)) {
+        for (unsigned i = 0; i < size_bytes; i++) {
+            uint16_t at = (uint16_t)(port + i);
+
+            if (uart16550_owns(at))
+                uart16550_write(at, (uint8_t)(value >> i * 8));
+            else
+                out8(at, (uint8_t)(value >> i * 8));
+        }
         return;
     }
     switch (size_bytes) {

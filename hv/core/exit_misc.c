@@ -5,12 +5,14 @@
  */
 #include "core/backend.h"
 #include "core/exit_handlers.h"
+#include "core/guest_mem.h"
 #include "core/insn.h"
 #include "core/intercept.h"
 #include "cpu/cpu.h"
 #include "cpu/x86.h"
 
 #define MSR_TSC_AUX 0xc0000103u
+#define OPCODE_STI  0xfb
 
 /*
  * Instructions that only the guest's own CPU can do right (HLT waits, MONITOR arms, IRET unblocks):
@@ -20,6 +22,28 @@ enum hv_verdict exit_lift(struct vcpu *vcpu)
 {
     intercept_lift(vcpu, HV_KIND_BIT(vcpu->exit.kind));
     return HV_RESUME;
+}
+
+/*
+ * HLT is executed by the guest itself, with the intercept lifted. With IF=0 only an NMI can end it, and
+ * when that is one of our line's, exit_nmi() puts the guest back: the place is remembered here. Where an
+ * interrupt shadow is lost between exit and entry, STI; HLT is begun again from the STI, or an
+ * interrupt could slip in between and the guest would sleep through it.
+ */
+enum hv_verdict exit_hlt(struct vcpu *vcpu)
+{
+    uint8_t before = 0;
+
+    vcpu->halted = !(vcpu->regs.rflags & RFLAGS_IF);
+    vcpu->halted_rip = vcpu->regs.rip;
+    vcpu->halted_len_bytes = vcpu_instr_len(vcpu);
+    if (!vcpu->halted && hv_caps.shadow_lost && vcpu->exit.shadow && !vcpu->single_step &&
+        guest_read_gva(vcpu, guest_segment_base(vcpu, HV_CS) + vcpu->regs.rip - 1, &before, 1) &&
+        before == OPCODE_STI) {
+        vcpu->regs.rip--;
+        vcpu->regs.rflags &= ~RFLAGS_IF;
+    }
+    return exit_lift(vcpu);
 }
 
 static enum hv_verdict read_tsc(struct vcpu *vcpu, const struct insn *insn)

@@ -8,6 +8,7 @@
 
 #include "core/apic.h"
 #include "core/backend.h"
+#include "core/exit_cr.h"
 #include "core/exit_handlers.h"
 #include "core/seeded.h"
 #include "cpu/cpu.h"
@@ -46,6 +47,9 @@ static const struct msr_row rows[] = {
     {0x000001d9, 0x000001d9, MSR_STATE, HV_ST_DEBUGCTL, 0},
     {0x00000277, 0x00000277, MSR_STATE, HV_ST_PAT, 0},
     {0x00000480, 0x000004ff, MSR_ABSENT, 0, HV_READ | HV_WRITE}, /* VMX capabilities */
+    {0x00000560, 0x00000561, MSR_ABSENT, 0, HV_READ | HV_WRITE}, /* Processor Trace: not shown, and */
+    {0x00000570, 0x00000572, MSR_ABSENT, 0, HV_READ | HV_WRITE}, /* its output takes host addresses */
+    {0x00000580, 0x00000587, MSR_ABSENT, 0, HV_READ | HV_WRITE},
     {0x00000830, 0x00000830, MSR_X2APIC_ICR, 0, HV_WRITE},
     {0xc0000080, 0xc0000080, MSR_EFER, 0, HV_READ | HV_WRITE},
     {0xc0000100, 0xc0000100, MSR_BASE, HV_FS, 0},
@@ -246,9 +250,54 @@ enum hv_verdict exit_rdmsr(struct vcpu *vcpu)
     return exit_done(vcpu);
 }
 
+static bool canonical(uint64_t value)
+{
+    int64_t top = (int64_t)value >> (exit_cr4_allowed() & CR4_LA57 ? 56 : 47);
+
+    return top == 0 || top == -1;
+}
+
+/* SDM, "IA32_PAT MSR": eight types, of which 2, 3 and what is above 7 are reserved. */
+static bool pat_valid(uint64_t value)
+{
+    for (unsigned i = 0; i < 8; i++, value >>= 8)
+        if ((value & 0xff) > 7 || (value & 0xff) == 2 || (value & 0xff) == 3)
+            return false;
+    return true;
+}
+
+/*
+ * What WRMSR refuses for MSRs whose value we only keep for the next entry: there a bad one would fail
+ * the entry. SDM, "WRMSR", "Loading MSRs", "Checks on Guest Control Registers, Debug Registers, and
+ * MSRs". Asked for the guest's writes alone: a debugger may want to see what the CPU says.
+ */
+static bool refused_by_cpu(uint32_t index, uint64_t value)
+{
+    const uint64_t debugctl_reserved = ~UINT64_C(0xdfc7); /* as protocol/rules_vmx_guest.c has it */
+
+    switch (index) {
+    case 0x00000175: /* SYSENTER_ESP, SYSENTER_EIP, LSTAR, CSTAR, KERNEL_GS_BASE */
+    case 0x00000176:
+    case 0xc0000082:
+    case 0xc0000083:
+    case 0xc0000102:
+        return !canonical(value);
+    case 0xc0000084: /* FMASK, TSC_AUX */
+    case 0xc0000103:
+        return value >> 32;
+    case 0x00000277:
+        return !pat_valid(value);
+    case 0x000001d9:
+        return hv_caps.pending_debug && value & debugctl_reserved; /* checked by VMX entries only */
+    default:
+        return false;
+    }
+}
+
 enum hv_verdict exit_wrmsr(struct vcpu *vcpu)
 {
-    if (!exit_msr_write(vcpu, vcpu->exit.msr.index, vcpu->exit.msr.value))
+    if (refused_by_cpu(vcpu->exit.msr.index, vcpu->exit.msr.value) ||
+        !exit_msr_write(vcpu, vcpu->exit.msr.index, vcpu->exit.msr.value))
         return exit_gp(vcpu);
     return exit_done(vcpu);
 }

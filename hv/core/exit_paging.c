@@ -53,17 +53,31 @@ static enum hv_verdict hidden_access(struct vcpu *vcpu)
     return mmio_emulate(vcpu, &hidden);
 }
 
+static bool is_hidden(uint64_t gpa)
+{
+    return gpa - hv_range.base_hpa < hv_range.size_bytes;
+}
+
+static bool is_emulated(uint64_t gpa)
+{
+    return ioapic_owns(gpa) || apic_owns(gpa) || is_hidden(gpa);
+}
+
 enum hv_verdict exit_nested_page(struct vcpu *vcpu)
 {
     uint64_t gpa = vcpu->exit.nested.gpa;
 
     if (seeded(SEEDED_gpa32))
         gpa = (uint32_t)gpa;
+    /* The access was the CPU's own, to an IDT, GDT, TSS or stack: the instruction at RIP, which the
+     * emulator would perform, has nothing to do with it. */
+    if (vcpu->exit.event.valid && is_emulated(gpa))
+        return vcpu_dead(vcpu, "an event is delivered through emulated memory or the hidden range");
     if (ioapic_owns(gpa))
         return ioapic_mmio(vcpu);
     if (apic_owns(gpa))
         return apic_mmio(vcpu);
-    if (gpa - hv_range.base_hpa < hv_range.size_bytes)
+    if (is_hidden(gpa))
         return hidden_access(vcpu);
     if (!vcpu->exit.nested.present && nested_map_lazily(gpa)) {
         vcpu->changed |= HV_CHANGED_NESTED;

@@ -187,25 +187,29 @@ static bool refused(struct vcpu *vcpu, const struct guest_walk *walk, uint8_t ac
 bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, uint8_t access,
                   struct guest_fault *fault)
 {
-    uint64_t last_gva = gva + len_bytes - 1;
+    size_t asked_bytes = 0;
 
     *fault = (struct guest_fault){0};
-    /* First the question for every page, then the copy: all or nothing. */
-    for (uint64_t at_gva = gva;; at_gva = (at_gva | (PAGE_BYTES - 1)) + 1) {
+    if (vcpu_code_bits(vcpu) != 64)
+        gva &= 0xffffffff; /* segment base plus offset wraps; in a long mode guest the walk does not */
+    /* First the question for every page, then the copy: all or nothing. Counted in bytes done, since
+     * the address may wrap. */
+    while (asked_bytes < len_bytes) {
+        uint64_t at_gva = gva + asked_bytes;
         struct guest_walk walk = guest_translate(vcpu, at_gva);
-        uint64_t chunk = PAGE_BYTES - (at_gva & (PAGE_BYTES - 1));
+        size_t chunk = PAGE_BYTES - (at_gva & (PAGE_BYTES - 1));
 
-        if (chunk > last_gva - at_gva + 1)
-            chunk = last_gva - at_gva + 1;
+        if (chunk > len_bytes - asked_bytes)
+            chunk = len_bytes - asked_bytes;
         fault->gva = at_gva;
+        fault->non_canonical = walk.result == WALK_NON_CANONICAL;
         if (refused(vcpu, &walk, access, &fault->error_code))
             return false;
         if (!guest_is_ram(walk.gpa, chunk)) {
             fault->not_ram = true;
             return false;
         }
-        if (at_gva + chunk > last_gva)
-            break;
+        asked_bytes += chunk;
     }
     return copy_gva(vcpu, gva, buf, len_bytes, access & HV_WRITE) == len_bytes;
 }
@@ -228,6 +232,10 @@ enum hv_verdict guest_access_failed(struct vcpu *vcpu, const struct guest_fault 
 {
     if (fault->not_ram)
         return vcpu_dead(vcpu, "an emulated instruction uses memory that is no RAM of the guest");
+    if (fault->non_canonical) {
+        vcpu_inject_gp(vcpu);
+        return HV_RESUME;
+    }
     vcpu_inject_pf(vcpu, fault->gva, fault->error_code);
     return HV_RESUME;
 }

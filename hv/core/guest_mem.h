@@ -28,11 +28,11 @@ size_t guest_write_gva(struct vcpu *vcpu, uint64_t gva, const void *buf, size_t 
 
 /* As an instruction of the guest would (access: HV_READ, HV_WRITE or HV_EXEC, at its CPL): all or
  * nothing. On failure fault->error_code and fault->gva say which #PF the guest deserves, or
- * fault->not_ram that the page is no RAM. */
+ * fault->not_ram that the page is no RAM, or fault->non_canonical that it deserves #GP. */
 struct guest_fault {
     uint64_t gva;
     uint32_t error_code;
-    bool not_ram;
+    bool not_ram, non_canonical;
 };
 bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, uint8_t access,
                   struct guest_fault *fault);
@@ -46,5 +46,5 @@ bool guest_is_ram(uint64_t gpa, uint64_t len_bytes);
 /* Base of a segment as address arithmetic uses it: 0 for ES, CS, SS, DS in 64-bit code. */
 uint64_t guest_segment_base(struct vcpu *vcpu, uint8_t seg);
 
-/* Verdict for an emulated instruction whose guest_access() failed: its #PF, or a final stop. */
+/* Verdict for an emulated instruction whose guest_access() failed: its #PF or #GP, or a final stop. */
 enum hv_verdict guest_access_failed(struct vcpu *vcpu, const struct guest_fault *fault);

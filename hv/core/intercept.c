@@ -33,10 +33,16 @@ static struct hv_intercepts debugger_wants;
 /* Ports of emulated devices, bit per port: never opened by the debugger. */
 static uint8_t device_ports[BITMAP_BYTES];
 
+/* HLT is looked at where the CPU forgets that it was halted (exit_misc.c, exit_hlt()). */
+static uint64_t halt_kind(void)
+{
+    return hv_caps.halt_forgotten ? HV_KIND_BIT(HV_EXIT_HLT) : 0;
+}
+
 static void program(struct vcpu *vcpu)
 {
     struct hv_intercepts all = {
-        .kinds = core_needs.kinds | (debugger_wants.kinds & ~vcpu->lifted),
+        .kinds = core_needs.kinds | ((debugger_wants.kinds | halt_kind()) & ~vcpu->lifted),
         .exceptions = core_needs.exceptions | debugger_wants.exceptions,
         .cr0_mask = core_needs.cr0_mask | debugger_wants.cr0_mask,
         .cr4_mask = core_needs.cr4_mask | debugger_wants.cr4_mask,

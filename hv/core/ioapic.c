@@ -16,6 +16,7 @@
 #define PAGE_BYTES_IOAPIC 4096u
 #define WINDOW_INDEX      0x00u
 #define WINDOW_DATA       0x10u
+#define WINDOW_EOI        0x40u /* newer chips; write only */
 
 #define REG_VERSION     0x01u
 #define REG_ENTRY(pin_) (0x10u + 2 * (pin_))
@@ -62,7 +63,7 @@ static uint64_t device_read(uint64_t offset, unsigned size_bytes)
     if (offset == WINDOW_INDEX)
         return ioapic.guest_index;
     if (offset != WINDOW_DATA)
-        return *window((uint32_t)offset & ~3u);
+        return 0;
     if (is_our_pin(ioapic.guest_index))
         return (uint32_t)(ioapic.guest_entry >> (ioapic.guest_index & 1 ? 32 : 0));
     return chip_read(ioapic.guest_index);
@@ -77,10 +78,12 @@ static void device_write(uint64_t offset, unsigned size_bytes, uint64_t value)
         ioapic.guest_index = (uint32_t)value & 0xff;
         return;
     }
-    if (offset != WINDOW_DATA) {
-        *window((uint32_t)offset & ~3u) = (uint32_t)value;
+    if (offset == WINDOW_EOI)
+        *window(WINDOW_EOI) = (uint32_t)value;
+    /* Nothing else is passed on: chips repeat the two registers every 256 bytes, and the data
+     * register there is whatever our own index says, our pin for one. */
+    if (offset != WINDOW_DATA)
         return;
-    }
     if (!is_our_pin(ioapic.guest_index)) {
         chip_write(ioapic.guest_index, (uint32_t)value);
         return;

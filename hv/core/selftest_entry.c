@@ -13,6 +13,7 @@
 #include "lib/mem.h"
 #include "protocol/tables.h"
 
+#define VTPR_OFFSET 0x80u /* SDM, "Virtual-APIC Page" */
 #define PRINTED_MAX 20u /* disagreements spelled out; all are counted */
 
 /*
@@ -81,6 +82,13 @@ static bool cs_rpl_misfits_dpl(const struct snapshot *s)
 static bool enters_smm(const struct snapshot *s)
 {
     return !s->svm && s->field[VMCS_ROW_entry_controls] >> 10 & 1;
+}
+
+/* VMCB layout: L is bit 9, D bit 10. */
+static bool svm_l_and_d_without_paging(const struct snapshot *s)
+{
+    return s->svm && (s->field[VMCB_ROW_guest_cs_rights] >> 9 & 3) == 3 &&
+           s->field[VMCB_ROW_guest_efer] >> 8 & 1 && !(s->field[VMCB_ROW_guest_cr0] >> 31);
 }
 
 static const struct stricter {
@@ -228,6 +236,16 @@ static void look_at_link(void)
         memcpy(&snapshot.revision_id, phys_to_virt(link), sizeof snapshot.revision_id);
 }
 
+/* So does the TPR in the virtual-APIC page. */
+static void look_at_vtpr(void)
+{
+    uint64_t page = snapshot.svm ? ~UINT64_C(0) : snapshot.field[VMCS_ROW_virtual_apic_addr];
+
+    snapshot.vtpr_known = page < hv_phys_limit_hpa - PAGE_BYTES;
+    if (snapshot.vtpr_known)
+        snapshot.vtpr = *((const uint8_t *)phys_to_virt(page) + VTPR_OFFSET);
+}
+
 static void text_cans(unsigned can, char *buf, size_t cap_bytes)
 {
     size_t at = 0;
@@ -303,6 +321,7 @@ static void one(struct vcpu *vcpu, struct snapshot_msr *list, uint64_t seed, uin
     c = entry_make(&state, step);
     load(vcpu, list);
     look_at_link();
+    look_at_vtpr();
     rules = rules_run(&snapshot, findings, RULES_FINDINGS_MAX, hits);
     can = predict(rules.stored, &msr_entries, &deviation);
     if (rules.untold || entry_is_deadly(&state) || !dangers_refused(&c, rules.stored) ||
@@ -347,6 +366,7 @@ static _Noreturn void leave(bool good)
 {
     static const char word[] = "Shutdown";
 
+    tsc_delay_us(50000); /* the last characters are still in the UART */
     out8(0xf4, good ? 0x10 : 0x11);
     for (unsigned i = 0; i < sizeof word - 1; i++)
         out8(0x8900, (uint8_t)word[i]);

@@ -6,6 +6,7 @@
  */
 #include "core/selftest_entry.h"
 
+#include "cpu/cpu.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
 #include "lib/log.h"
@@ -270,6 +271,9 @@ static void vmx_base(uint64_t empty_root_hpa, uint64_t page_hpa)
     v[VMCS_ROW_virtual_apic_addr] = page_hpa;
     v[VMCS_ROW_apic_access_addr] = page_hpa;
     v[VMCS_ROW_guest_cr3] = page_hpa;
+    v[VMCS_ROW_host_efer] = rdmsr(MSR_efer); /* for the controls that load them */
+    v[VMCS_ROW_host_pat] = rdmsr(MSR_pat);
+    v[VMCS_ROW_tsc_multiplier] = UINT64_C(1) << 48;
     v[VMCS_ROW_entry_intr_info] = 0;
     v[VMCS_ROW_guest_pending_debug] = v[VMCS_ROW_guest_interruptibility] = 0;
     base.list.present = true;
@@ -389,15 +393,150 @@ static uint64_t damaged(uint64_t value)
     }
 }
 
+/* Controls that switch a rule about another field on: damage of that field alone would mean nothing.
+ * `with` is set first, as far as the CPU offers it, `without` cleared; then `row` is damaged. */
+struct provocation {
+    uint16_t control_row;
+    uint32_t with, without;
+    uint16_t row;
+};
+#define NO_ROW SNAPSHOT_ABSENT_ROW
+static const struct provocation provocations[] = {
+    {VMCS_ROW_proc_controls, 1u << 21, 0, VMCS_ROW_virtual_apic_addr},
+    {VMCS_ROW_proc_controls, 1u << 21, 0, VMCS_ROW_tpr_threshold},
+    {VMCS_ROW_proc_controls, 1u << 22, 0, VMCS_ROW_pin_controls}, /* NMI window */
+    {VMCS_ROW_proc_controls, 1u << 25, 0, VMCS_ROW_io_bitmap_a},
+    {VMCS_ROW_proc_controls, 1u << 25, 0, VMCS_ROW_io_bitmap_b},
+    {VMCS_ROW_proc_controls, 1u << 28, 0, VMCS_ROW_msr_bitmap},
+    {VMCS_ROW_pin_controls, 0, 1u << 3, NO_ROW},        /* virtual NMIs without NMI exiting */
+    {VMCS_ROW_pin_controls, 0, 1u << 3 | 1u << 5, VMCS_ROW_proc_controls},
+    {VMCS_ROW_pin_controls, 1u << 7, 0, VMCS_ROW_posted_intr_desc_addr},
+    {VMCS_ROW_proc2_controls, 1u << 0, 0, VMCS_ROW_apic_access_addr},
+    {VMCS_ROW_proc2_controls, 1u << 4, 0, NO_ROW},           /* x2APIC without TPR shadow */
+    {VMCS_ROW_proc2_controls, 1u << 0 | 1u << 4, 0, NO_ROW}, /* both */
+    {VMCS_ROW_proc2_controls, 1u << 8, 0, NO_ROW},
+    {VMCS_ROW_proc2_controls, 1u << 9, 0, NO_ROW},
+    {VMCS_ROW_proc2_controls, 1u << 5, 0, VMCS_ROW_vpid},
+    {VMCS_ROW_proc2_controls, 0, 1u << 1, NO_ROW}, /* unrestricted guest without EPT */
+    {VMCS_ROW_proc2_controls, 1u << 13, 0, VMCS_ROW_vm_function_controls},
+    {VMCS_ROW_proc2_controls, 1u << 13, 0, VMCS_ROW_eptp_list_addr},
+    {VMCS_ROW_proc2_controls, 1u << 14, 0, VMCS_ROW_vmread_bitmap},
+    {VMCS_ROW_proc2_controls, 1u << 14, 0, VMCS_ROW_vmwrite_bitmap},
+    {VMCS_ROW_proc2_controls, 1u << 14, 0, VMCS_ROW_guest_link_pointer},
+    {VMCS_ROW_proc2_controls, 1u << 17, 0, VMCS_ROW_pml_addr},
+    {VMCS_ROW_proc2_controls, 1u << 18, 0, VMCS_ROW_ve_info_addr},
+    {VMCS_ROW_proc2_controls, 1u << 25, 0, VMCS_ROW_tsc_multiplier},
+    {VMCS_ROW_entry_controls, 1u << 14, 0, VMCS_ROW_guest_pat},
+    {VMCS_ROW_entry_controls, 1u << 15, 0, VMCS_ROW_guest_efer},
+    {VMCS_ROW_entry_controls, 1u << 2, 0, VMCS_ROW_guest_dr7},
+    {VMCS_ROW_entry_controls, 1u << 10 | 1u << 11, 0, NO_ROW},
+    {VMCS_ROW_exit_controls, 1u << 19, 0, VMCS_ROW_host_pat},
+    {VMCS_ROW_exit_controls, 1u << 21, 0, VMCS_ROW_host_efer},
+    {VMCS_ROW_exit_controls, 1u << 22, 0, NO_ROW}, /* save the timer, which then does not run */
+};
+
+/* The low and high halves of a capability MSR say which bits must and which may be 1. */
+static uint32_t offered(uint16_t control_row)
+{
+    static const struct {
+        uint16_t row;
+        uint32_t msr;
+    } caps[] = {{VMCS_ROW_pin_controls, 0x48d},
+                {VMCS_ROW_proc_controls, 0x48e},
+                {VMCS_ROW_proc2_controls, 0x48b},
+                {VMCS_ROW_exit_controls, 0x48f},
+                {VMCS_ROW_entry_controls, 0x490}};
+    uint64_t value;
+
+    for (unsigned i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
+        if (caps[i].row == control_row && rdmsr_safe(caps[i].msr, &value) == 0)
+            return (uint32_t)(value >> 32);
+    return 0;
+}
+
+/* False: the CPU does not offer the control, nothing was changed. */
+static bool provoke(struct entry_state *state, struct entry_case *c)
+{
+    const struct provocation *p =
+        &provocations[entry_random(sizeof(provocations) / sizeof(provocations[0]))];
+    uint64_t *control = &state->value[p->control_row];
+
+    if ((offered(p->control_row) & p->with) != p->with || (p->row != NO_ROW && !base.used[p->row]))
+        return false;
+    *control = (*control | p->with) & ~(uint64_t)p->without;
+    c->change[c->count++] = (struct entry_change){p->control_row, 0, *control};
+    if (p->with == 1u << 22 && p->control_row == VMCS_ROW_exit_controls)
+        state->value[VMCS_ROW_pin_controls] &= ~UINT64_C(0x40);
+    if (p->control_row == VMCS_ROW_exit_controls)
+        c->count--; /* loading what the host has anyway is no danger; the field below may be one */
+    if (p->row != NO_ROW) {
+        state->value[p->row] =
+            entry_random(6) ? damaged(state->value[p->row]) & mask_of(p->row) : 0;
+        c->change[c->count++] = (struct entry_change){p->row, 0, state->value[p->row]};
+    }
+    return true;
+}
+
+/* States that only fields of the guest's non-register state make together, an event, a block, an
+ * activity: too rare to be met by chance. */
+static const struct entry_change combinations[][ENTRY_CHANGES_MAX] = {
+#define EVENT(value_)  {VMCS_ROW_entry_intr_info, 0, value_}
+#define BLOCK(value_)  {VMCS_ROW_guest_interruptibility, 0, value_}
+#define ACTIVE(value_) {VMCS_ROW_guest_activity, 0, value_}
+#define RFLAGS(value_) {VMCS_ROW_guest_rflags, 0, value_}
+#define DEBUG(value_)  {VMCS_ROW_guest_pending_debug, 0, value_}
+#define NOTHING        {NO_ROW, 0, 0}
+    {EVENT(0x80000b0d), {VMCS_ROW_entry_error_code, 0, 0x18000}, NOTHING},
+    {EVENT(0x80000205), NOTHING, NOTHING}, /* an NMI that is not vector 2 */
+    {EVENT(0x80000325), NOTHING, NOTHING}, /* an exception above 31 */
+    {EVENT(0x80000020), BLOCK(1), RFLAGS(0x202)},
+    {EVENT(0x80000020), BLOCK(2), RFLAGS(0x202)},
+    {EVENT(0x80000202), BLOCK(1), RFLAGS(0x202)},
+    {EVENT(0x80000202), BLOCK(2), NOTHING},
+    {EVENT(0x80000202), BLOCK(8), NOTHING},
+    {ACTIVE(1), {VMCS_ROW_guest_ss_rights, 0, 0xc0f3}, {VMCS_ROW_guest_ss_selector, 0, 0x2b}},
+    {ACTIVE(1), NOTHING, NOTHING},
+    {ACTIVE(1), BLOCK(1), RFLAGS(0x202)},
+    {ACTIVE(1), BLOCK(2), NOTHING},
+    {ACTIVE(1), EVENT(0x80000306), NOTHING},
+    {ACTIVE(1), EVENT(0x80000020), RFLAGS(0x202)},
+    {ACTIVE(2), EVENT(0x80000020), RFLAGS(0x202)},
+    {ACTIVE(2), EVENT(0x80000202), NOTHING},
+    {BLOCK(1), RFLAGS(0x302), DEBUG(0)},
+    {BLOCK(1), RFLAGS(0x202), DEBUG(0x4000)},
+    {ACTIVE(1), RFLAGS(0x302), DEBUG(0)},
+    {ACTIVE(1), RFLAGS(0x202), DEBUG(0x4000)},
+#undef EVENT
+#undef BLOCK
+#undef ACTIVE
+#undef RFLAGS
+#undef DEBUG
+#undef NOTHING
+};
+
+static void combine(struct entry_state *state, struct entry_case *c)
+{
+    const struct entry_change *changes =
+        combinations[entry_random(sizeof(combinations) / sizeof(combinations[0]))];
+
+    for (unsigned i = 0; i < ENTRY_CHANGES_MAX; i++) {
+        if (changes[i].row == NO_ROW)
+            continue;
+        state->value[changes[i].row] = changes[i].value;
+        c->change[c->count++] = changes[i];
+    }
+}
+
 static struct entry_change change_list(struct entry_state *state)
 {
     static const uint32_t indices[] = {0xc0000080, 0xc0000100, 0xc0000101, 0x800, 0x830,
-                                       0x9b,       0x79,       0x175,      0x176, 0xc0000082};
+                                       0x9b,       0x79,       0x175,      0x176, 0xc0000082, 0x277};
     struct entry_change c = {SNAPSHOT_ABSENT_ROW, (uint8_t)entry_random(state->list.count), 0};
     struct snapshot_msr *msr = &state->list.entries[c.list_entry];
 
     if (entry_random(3) == 0)
-        msr->index = indices[entry_random(sizeof(indices) / sizeof(indices[0]))];
+        *msr = (struct snapshot_msr){indices[entry_random(sizeof(indices) / sizeof(indices[0]))], 0,
+                                     entry_random(2) ? msr->value : damaged(msr->value)};
     else if (entry_random(4) == 0)
         msr->reserved = 1u << entry_random(32);
     else
@@ -428,6 +567,18 @@ struct entry_case entry_make(struct entry_state *state, uint32_t step)
 
     apply_mode(state, mode);
     maybe_inject(state);
+    if (!svm && entry_random(5) == 0 && provoke(state, &c))
+        return c;
+    if (!svm && entry_random(12) == 0) {
+        combine(state, &c);
+        return c;
+    }
+    if (svm && entry_random(100) == 0) { /* beyond any physical address, so that it leads nowhere */
+        state->value[VMCB_ROW_nested_cr3] |= UINT64_C(1) << (52 + entry_random(12));
+        c.change[c.count++] = (struct entry_change){VMCB_ROW_nested_cr3, 0,
+                                                    state->value[VMCB_ROW_nested_cr3]};
+        return c;
+    }
     c.count = 1 + entry_random(ENTRY_CHANGES_MAX);
     for (unsigned i = 0; i < c.count; i++) {
         uint16_t row;
@@ -451,6 +602,9 @@ bool entry_is_deadly(const struct entry_state *state)
 {
     const uint64_t *v = state->value;
 
+    if (svm && !strcmp(hv_caps.platform, "bochs")) /* its change_cpu_mode panics */
+        return (v[VMCB_ROW_guest_efer] & EFER_LME) && (v[VMCB_ROW_guest_cr0] & CR0_PG) &&
+               !(v[VMCB_ROW_guest_cr0] & CR0_PE);
     if (svm)
         return !(v[VMCB_ROW_guest_cr0] & CR0_PG) && !(v[VMCB_ROW_guest_cr4] & CR4_PAE) &&
                (v[VMCB_ROW_guest_efer] & EFER_LME) && !strcmp(hv_caps.platform, "qemu-tcg");

@@ -79,6 +79,9 @@ struct vcpu {
     struct exit_ring *ring;
     uint32_t changed;       /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
     bool dead;              /* final stop seen; never entered again unless the debugger clears it */
+    bool halted;            /* its HLT with IF=0 runs with the intercept lifted, at halted_rip */
+    uint8_t halted_len_bytes;
+    uint64_t halted_rip;
     uint64_t lifted;        /* kinds whose intercept is off until the next exit (intercept_lift) */
     uint8_t stop_why;       /* enum hv_stop_why of hooks.h, set with the verdict HV_STOP */
     const char *dead_why;   /* one sentence, set with `dead` */

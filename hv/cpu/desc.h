@@ -37,9 +37,9 @@ struct cpu_stack_head {
 
 struct cpu_stacks {
     CPU_STACK(main, CPU_MAIN_STACK_BYTES);
-    CPU_STACK(df, 8192);
+    CPU_STACK(df, 16384); /* report and crash record run here too: some 8 KiB */
     CPU_STACK(nmi, 4096);
-    CPU_STACK(mc, 8192);
+    CPU_STACK(mc, 16384);
     CPU_STACK(db, 8192);
     CPU_STACK(fault, 32768); /* report, crash record and stub run here */
     CPU_STACK(nested, 8192); /* a fault while `fault` is in use */

@@ -184,6 +184,17 @@ static size_t put_number(char *buf, size_t cap_bytes, struct conversion c, uint6
     return fmt_str(buf, cap_bytes, c.spec, arg);
 }
 
+/* The character of C's escape, 0 where there is none: GDB sends a format as it was typed. */
+static char escaped(char c)
+{
+    static const char escapes[] = "n\nt\tr\ra\ae\033\"\"\\\\";
+
+    for (size_t i = 0; escapes[i]; i += 2)
+        if (escapes[i] == c)
+            return escapes[i + 1];
+    return 0;
+}
+
 size_t dbg_format(const struct dbg_target *target, unsigned cpu, char *buf, size_t cap_bytes,
                   const char *format, const uint64_t *args, unsigned args_count)
 {
@@ -194,6 +205,11 @@ size_t dbg_format(const struct dbg_target *target, unsigned cpu, char *buf, size
         struct conversion c;
         size_t put;
 
+        if (*format == '\\' && escaped(format[1])) {
+            buf[len++] = escaped(format[1]);
+            format += 2;
+            continue;
+        }
         if (*format != '%' || format[1] == '%') {
             buf[len++] = *format;
             format += *format == '%' ? 2 : 1;

@@ -22,7 +22,8 @@ enum agent_error dbg_eval(const struct dbg_target *target, unsigned cpu, const u
                           uint64_t *value);
 
 /* printf with the argument values of the bytecode: %d %i %u %x %X %o %c %s %p %%, flags, width and
- * any length modifier. %s takes the address of a guest string, or the number of an exit kind. Cuts at
- * cap_bytes; returns the length written (no NUL is counted, one is always there). */
+ * any length modifier; C's escapes as well, because GDB sends a format as it was typed. %s takes the
+ * address of a guest string, or the number of an exit kind. Cuts at cap_bytes; returns the length
+ * written (no NUL is counted, one is always there). */
 size_t dbg_format(const struct dbg_target *target, unsigned cpu, char *buf, size_t cap_bytes,
                   const char *format, const uint64_t *args, unsigned args_count);

@@ -96,6 +96,8 @@ static const char *probe(struct hv_caps *caps)
         .nested_1g = cpuid(CPUID_EXT_FEATURES, 0).edx & EXT_EDX_PAGE1G,
         .vnmi = svm_caps.features & SVM_EDX_VNMI,
         .maxphyaddr_bits = cpu_maxphyaddr_bits(),
+        .halt_forgotten = true, /* a VMCB has no activity state */
+        .shadow_lost = !strcmp(cpu_platform(), "qemu-tcg"),
         /* SVM has no enabling controls: what the CPU can, its guests can. */
         .guest_rdtscp = true,
         .guest_invpcid = true,

@@ -131,9 +131,18 @@ static void enter(struct vcpu *vcpu)
     save_regs(vcpu);
 }
 
+/*
+ * Exits that svm_decode() completes itself lead straight back into the guest, unless an NMI hit us
+ * meanwhile: a guest that does nothing else (CLTS in a loop) could not be broken into. Such a trip
+ * ends as one of the timer, for which core looks at the line and does nothing to the guest.
+ */
 void svm_run(struct vcpu *vcpu)
 {
-    do
+    do {
         enter(vcpu);
-    while (!svm_decode(vcpu));
+        if (svm_decode(vcpu))
+            return;
+    } while (!vcpu->cpu->nmi_seen);
+    vcpu->exit.kind = HV_EXIT_PREEMPTION_TIMER;
+    vcpu->exit.event.valid = false; /* what is to be delivered is in vcpu->inject by now */
 }

@@ -129,6 +129,7 @@ static void fill_caps(struct hv_caps *caps)
     caps->decode_assists = true;
     caps->vnmi = true;
     caps->pending_debug = true;
+    caps->halt_forgotten = !strcmp(caps->platform, "bochs"); /* real CPUs save the activity state */
     caps->efer_in_area = true; /* `efer=controls` clears it before vcpu_init() */
     caps->nested_1g = vmx_caps.ept_vpid & EPTCAP_1G;
     caps->preemption_timer = vmx_may_set(vmx_caps.pin, PIN_PREEMPTION_TIMER);
@@ -373,6 +374,8 @@ static bool idle_timer(struct vcpu *vcpu, uint32_t reason)
         (hv_debug.armed & HV_KIND_BIT(HV_EXIT_PREEMPTION_TIMER)))
         return false;
     vmwrite(vmcs_preemption_timer_value, vmx_of(vcpu)->timer_ticks);
+    if (vcpu->halted && vcpu->regs.rip == vcpu->halted_rip + vcpu->halted_len_bytes)
+        vcpu->regs.rip = vcpu->halted_rip; /* the timer is not the guest's: it sleeps on */
     return true;
 }
 

@@ -3,11 +3,12 @@
  * Breakpoints and the single step against a fake machine: where breakpoints are put, whose a hit is,
  * what the guest may see of a step.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "dbg/run.h"
 #include "fake_target.h"

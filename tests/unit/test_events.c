@@ -2,11 +2,12 @@
 /*
  * The event engine against a fake machine: filters, stages, counts, actions, fuel, the index by kind.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 
 #include "dbg/stub.h"
 #include "fake_target.h"

@@ -2,13 +2,14 @@
 /*
  * Line and stub against a fake machine, byte for byte: what a client of the UART sends and gets.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <cmocka.h>
 
 #include "dbg/client.h"
 #include "fake_target.h"
