@@ -169,8 +169,10 @@ static size_t parse_string(const char **text, char *out, size_t cap_bytes)
             c = known[1];
             from++;
         }
-        if (len_bytes + 2 > cap_bytes)
+        if (len_bytes + 3 > cap_bytes)
             return 0;
+        if (c == '\\') /* the stub reads escapes too */
+            out[len_bytes++] = c;
         out[len_bytes++] = c;
     }
     if (*from != '"')
