@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* RDMSR and WRMSR of MSRs that the CPU does not switch by itself, of one that does not exist, and of
- * EFER with reserved bits. Whether the last two fault is the CPU's matter (QEMU's TCG does not mind);
- * under the hypervisor the EFER one does. */
+ * EFER with reserved bits, and of values that no CPU takes. Whether the last three fault is the CPU's
+ * matter (QEMU's TCG does not mind); under the hypervisor EFER and the values do, and none of them
+ * fails an entry. */
 #include "guest.inc"
     .set EFER, 0xc0000080
     .set STAR, 0xc0000081
+    .set LSTAR, 0xc0000082
+    .set FMASK, 0xc0000084
     .set KERNEL_GS_BASE, 0xc0000102
+    .set PAT, 0x277
     .set NO_SUCH_MSR, 0x4711
     GUEST msr
     GATE 13, on_gp
@@ -46,7 +50,29 @@ after_bad_rdmsr:
     movl $0, faulted
     wrmsr
     SAY_HEX "reserved efer bits faulted", faulted
+    mov $LSTAR, %ecx
+    mov $0x40000000, %edx   /* not canonical, 5 levels or 4 */
+    call try_wrmsr
+    mov $FMASK, %ecx
+    mov $1, %edx            /* reserved upper half */
+    call try_wrmsr
+    mov $PAT, %ecx
+    mov $0x00070402, %edx   /* memory type 2 does not exist */
+    call try_wrmsr
+    xor %eax, %eax
+    cpuid                   /* entries go on */
+    SAY_HEX "bad values faulted", refusals /* one bit each */
     DONE
+
+/* %ecx: MSR, %edx: upper half; the lower one is 0. */
+try_wrmsr:
+    xor %eax, %eax
+    movl $0, faulted
+    wrmsr
+    mov faulted, %eax
+    shll refusals
+    or %eax, refusals
+    ret
 
 on_gp:                      /* error code, EIP, CS, EFLAGS: skip the two bytes of RDMSR or WRMSR */
     movl $1, faulted
@@ -55,3 +81,4 @@ on_gp:                      /* error code, EIP, CS, EFLAGS: skip the two bytes o
     iret
     .bss
 faulted: .long 0
+refusals: .long 0
