@@ -40,8 +40,8 @@ class Case:
 CASES = (
     Case("cr0_write", want=(r"mov to cr0: ok", r"clts: ok", r"lmsw: ok", r"smsw: ok", r"bits off: ok")),
     Case("msr", want=(r"efer 0x00000000", r"efer.sce: ok", r"kernel_gs_base high: ok",
-                      r"reserved efer bits faulted 0x00000001")),
-    Case("port_io", want=(r"string out", r"outsb moved esi: ok")),
+                      r"reserved efer bits faulted 0x00000001", r"bad values faulted 0x00000007")),
+    Case("port_io", want=(r"uart byte of a word 0x0000000c", r"string out", r"outsb moved esi: ok")),
     Case("cpuid_loop", want=(r"ticks each 0x[0-9a-f]{8}",)),
     Case("long_mode", want=(r"efer.lme and lma: ok", r"64-bit high: ok", r"efer after paging off: ok")),
     Case("pae_paging", want=(r"alias read: ok", r"after cr3 reload: ok")),
