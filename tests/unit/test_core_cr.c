@@ -25,7 +25,7 @@
 
 static struct vcpu vcpu;
 static uint64_t state[HV_STATE_COUNT], pdpt[4];
-static uint32_t cs_rights;
+static uint32_t cs_rights, tr_rights;
 static bool gp, done;
 static unsigned writes; /* calls that change the guest's registers */
 
@@ -48,8 +48,7 @@ static void fake_set(struct vcpu *v, enum hv_state what, uint64_t value)
 static struct hv_segment fake_segment(struct vcpu *v, enum hv_seg seg)
 {
     (void)v;
-    (void)seg;
-    return (struct hv_segment){.rights = cs_rights};
+    return (struct hv_segment){.rights = seg == HV_TR ? tr_rights : cs_rights};
 }
 
 static void fake_set_cr(struct vcpu *v, uint8_t index, uint64_t real, uint64_t read)
@@ -227,7 +226,12 @@ static void test_long_mode_comes_and_goes(void **unused)
     cs_rights = CS_LONG;
     assert_true(cr0_refused(CR0_PE | CR0_PG)); /* CS.L already set */
     cs_rights = 0;
+    hv_caps.pending_debug = true; /* VMX: its entry would fail */
+    tr_rights = 0x83;
+    assert_true(cr0_refused(CR0_PE | CR0_PG)); /* TR holds a 16-bit TSS */
+    tr_rights = 0x8b;
     assert_false(cr0_refused(CR0_PE | CR0_PG));
+    hv_caps.pending_debug = false;
     assert_int_equal(vcpu.efer_wrote, EFER_LME | EFER_LMA);
     assert_int_equal(state[HV_ST_EFER], EFER_LME | EFER_LMA);
 
