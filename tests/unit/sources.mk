@@ -8,6 +8,7 @@ UNIT_LIBS_insn := -lcapstone
 UNIT_TESTS += expr
 UNIT_SRCS_expr := monitor/expr_parse.c monitor/expr_emit.c monitor/expr_names.c
 UNIT_TESTS += rules
+UNIT_TESTS += audit
 UNIT_TESTS += vmx_decode
 UNIT_SRCS_vmx_decode := hv/vmx/vmx_exit.c
 UNIT_TESTS += tables
