@@ -104,6 +104,21 @@ void rule_ctl_tpr(struct rule_run *run)
         rule_bits(run, VMCS_ROW_tpr_threshold, 0, F(tpr_threshold) & ~UINT64_C(0xf), NULL);
 }
 
+/* The page is memory: who collects the state looks into it. */
+void rule_ctl_vtpr(struct rule_run *run)
+{
+    uint64_t threshold = F(tpr_threshold) & 0xf;
+
+    if (!(F(proc_controls) & PROC_TPR_SHADOW) ||
+        (rule_proc2(run) & (PROC2_VID | PROC2_APIC_ACCESS)) || !threshold)
+        return;
+    if (!run->s->vtpr_known)
+        run->missing = true;
+    else if (threshold > (unsigned)run->s->vtpr >> 4)
+        rule_bits(run, VMCS_ROW_tpr_threshold, 0, threshold,
+                  "above bits 7:4 of the TPR in the virtual-APIC page");
+}
+
 void rule_ctl_vnmi(struct rule_run *run)
 {
     if ((F(pin_controls) & (PIN_NMI | PIN_VNMI)) == PIN_VNMI)
