@@ -6,6 +6,7 @@
 #include "core/backend.h"
 #include "core/exit_handlers.h"
 #include "core/guest_mem.h"
+#include "core/power.h"
 #include "core/uart16550.h"
 #include "cpu/x86.h"
 
@@ -55,6 +56,7 @@ static void port_write(uint16_t port, uint8_t size_bytes, uint64_t value)
         }
         return;
     }
+    power_before_write(port, value);
     switch (size_bytes) {
     case 1:
         out8(port, (uint8_t)value);

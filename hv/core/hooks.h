@@ -51,6 +51,9 @@ struct hv_debug_hooks {
     /* Bytes of the guest's console (emulated UART) towards the line. */
     void (*console_out)(const uint8_t *bytes, unsigned len_bytes);
 
+    /* The machine is about to end: waits, for a bounded time, until the line has taken everything. */
+    void (*flush)(void);
+
     /* Is anybody attached? (no: the crash record is printed as text) */
     bool (*attached)(void);
 };

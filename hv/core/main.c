@@ -19,6 +19,7 @@
 #include "core/line.h"
 #include "core/nested.h"
 #include "core/options.h"
+#include "core/power.h"
 #include "core/ring.h"
 #include "core/selftest_entry.h"
 #include "core/seeded.h"
@@ -161,6 +162,7 @@ static void init_devices(struct vcpu *vcpu, const struct boot_info *info)
     if (facts.cpu_count > 1)
         log_warn("%u CPUs in this machine: the guest gets one", facts.cpu_count);
     uart16550_init(vcpu);
+    power_init(vcpu);
     apic_init(facts.cpu_count);
     ioapic_init(&facts);
 }

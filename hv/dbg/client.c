@@ -221,6 +221,16 @@ void client_init(struct client *client, const struct dbg_target *target, const s
     client->line.running = true;
 }
 
+void client_flush(struct client *client, uint64_t limit_us)
+{
+    uint64_t begun_us = now_us(client);
+
+    while (!line_idle(&client->line) && now_us(client) - begun_us < limit_us) {
+        line_pump(&client->line, PUMP_BYTES);
+        line_tick(&client->line);
+    }
+}
+
 bool client_poll(struct client *client)
 {
     bool stop;

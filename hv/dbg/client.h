@@ -30,6 +30,9 @@ void client_init(struct client *client, const struct dbg_target *target, const s
 /* While the guest runs: takes received bytes. True: stop the machine. */
 bool client_poll(struct client *client);
 
+/* The machine is about to end: goes on talking, for at most limit_us, until the client has everything. */
+void client_flush(struct client *client, uint64_t limit_us);
+
 /* The machine has stopped. Returns when it shall go on. idle() is called when no byte is there. */
 void client_serve(struct client *client, unsigned cpu, enum run_why why, void (*idle)(void *ctx),
                   void *ctx);

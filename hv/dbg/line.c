@@ -167,3 +167,8 @@ void line_end_session(struct line *line)
     line->tx_bytes = 0;
     line_flush_backlog(line);
 }
+
+bool line_idle(const struct line *line)
+{
+    return !line->batch_bytes && (line->mode != LINE_LINK || link_idle(&line->link));
+}

@@ -76,6 +76,9 @@ size_t line_pump(struct line *line, size_t max);
 /* Time passes: held bytes that are text after all, batches of console bytes, the link's timers. */
 void line_tick(struct line *line);
 
+/* Has the client everything (as far as the mode can know)? */
+bool line_idle(const struct line *line);
+
 /* One packet to the client: framed here. Nothing happens in text mode. */
 void line_reply(struct line *line, const void *bytes, size_t len_bytes);
 /* Output of a `monitor` command: an `O` packet whatever the guest does. */

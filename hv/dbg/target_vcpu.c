@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+#define FLUSH_US 500000 /* for a client to take the last words, and the UART to send them */
 #define IDLE_SPINS       2000u
 #define UART_LSR         5
 #define LSR_DATA         1
@@ -481,6 +482,17 @@ static void console_out(const uint8_t *bytes, unsigned len_bytes)
     line_text(&client.line, LINE_CONSOLE, bytes, len_bytes);
 }
 
+/* Frames first, then the transmitter itself: an emulator drops what its UART still holds. */
+static void flush(void)
+{
+    uint64_t begun_us;
+
+    client_flush(&client, FLUSH_US);
+    begun_us = clock_us(NULL);
+    while (!uart_drained(&hv_uart) && clock_us(NULL) - begun_us < FLUSH_US)
+        cpu_pause();
+}
+
 static bool attached(void)
 {
     return client_attached(&client);
@@ -534,6 +546,7 @@ void dbg_init(void)
         .before_entry = before_entry,
         .console_out = console_out,
         .attached = attached,
+        .flush = flush,
     };
     log_sink = log_out;
 }

@@ -18,6 +18,7 @@ enum uart_reg { REG_DATA, REG_IER, REG_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, 
 #define LSR_DATA         0x01
 #define LSR_OVERRUN      0x02
 #define LSR_THRE         0x20
+#define LSR_TEMT         0x40
 #define UART_CLOCK_BAUD  115200u /* divisor 1 */
 
 /* Reads of LSR for one burst. A read takes a microsecond on hardware; 16 bytes at 1200 baud take
@@ -97,6 +98,11 @@ int uart_read(struct uart *uart)
 bool uart_can_write(struct uart *uart)
 {
     return uart->present && reg_read(uart, REG_LSR) & LSR_THRE;
+}
+
+bool uart_drained(struct uart *uart)
+{
+    return !uart->present || reg_read(uart, REG_LSR) & LSR_TEMT;
 }
 
 size_t uart_write_some(struct uart *uart, const uint8_t *bytes, size_t len_bytes)

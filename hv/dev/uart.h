@@ -37,6 +37,9 @@ int uart_read(struct uart *uart);
 /* Is there room for at least one byte right now? */
 bool uart_can_write(struct uart *uart);
 
+/* Has the last bit left the transmitter? True when there is no UART. */
+bool uart_drained(struct uart *uart);
+
 /* Sends all bytes, waiting for the transmitter a bounded time; what does not fit is dropped and
  * counted. Returns the number sent. */
 size_t uart_write(struct uart *uart, const uint8_t *bytes, size_t len_bytes);
