@@ -11,6 +11,7 @@ MAKEFLAGS += --no-builtin-rules
 B       := build
 PREFIX  ?= /usr/local
 DESTDIR ?=
+GDB_DATADIR ?= /usr/share/gdb
 PYTHON  ?= /usr/bin/python3
 CC      := gcc
 LD      := ld
@@ -141,6 +142,13 @@ install: all ## copy to DESTDIR/PREFIX
 	install -m 644 $(HV_ELF) $(DESTDIR)$(PREFIX)/lib/trapline/trapline.elf
 	@for f in $$(git ls-files gdbext | grep '\.py$$') $(PY_TABLES); do \
 	    install -D -m 644 $$f $(DESTDIR)$(PREFIX)/share/trapline/gdbext/$${f#*gdbext/}; done
+	install -m 644 gdbext/trapline.elf-gdb.py $(DESTDIR)$(PREFIX)/lib/trapline/
+	@# GDB's own folder, for `python import trapline` and for auto-load; a private PREFIX keeps out of it.
+	@case $(PREFIX) in /usr|/usr/local) \
+	    install -D -m 644 gdbext/trapline.elf-gdb.py \
+	        $(DESTDIR)$(GDB_DATADIR)/auto-load$(PREFIX)/lib/trapline/trapline.elf-gdb.py; \
+	    install -d $(DESTDIR)$(GDB_DATADIR)/python; \
+	    ln -sfn $(PREFIX)/share/trapline/gdbext/trapline $(DESTDIR)$(GDB_DATADIR)/python/trapline;; esac
 
 clean: ## remove build/
 	rm -rf $(B)

@@ -83,7 +83,8 @@ class Road(Command):
         text = f"{here.text}, {here.vendor}"
         if isinstance(here, inband.StubRoad):
             hello = here.hello
-            text += f" on {hello.platform}, {hello.cpus} CPU(s), EFER kept in {hello.efer_where}"
+            where = "the VMCB" if here.vendor == "svm" else {"area": "the MSR area"}.get(hello.efer_where, "the controls")
+            text += f" on {hello.platform}, {hello.cpus} CPU(s), EFER kept in {where}"
         return text
 
 

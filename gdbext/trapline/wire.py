@@ -53,6 +53,7 @@ def connection() -> gdb.RemoteTargetConnection:
 def send(packet: str | bytes) -> bytes:
     """One packet, its reply. NotOurs for the empty reply, TargetError for an error."""
     conn = connection()
+    _choose_cpu()
     try:
         reply: bytes | None = conn.send_packet(packet)
     except gdb.error as error:
@@ -67,6 +68,17 @@ def send(packet: str | bytes) -> bytes:
         name, text = tables.ERRORS[row] if 0 <= row < len(tables.ERRORS) else ("", reply.decode())
         raise TargetError(name, text)
     return reply
+
+
+def _choose_cpu() -> None:
+    """Packets act on the vCPU of GDB's last `Hg`. GDB sends that when it needs to, a memory read being one
+    need: so that it and we never disagree, it is made to."""
+    inferior = gdb.selected_inferior()
+    if len(inferior.threads()) > 1:
+        try:
+            inferior.read_memory(0, 1)
+        except gdb.error:
+            pass  # the choice comes before the read
 
 
 def ask(packet: str) -> str:

@@ -13,7 +13,9 @@ TRIAGE = f"source {machine.TOP / 'gdbext/examples/cr0_pg_triage.py'}"
 TARGET = {"TRAPLINE_TARGET": "", "TRAPLINE_TIMEOUT": "240"}
 
 
-def test_linux_reaches_user_space(platform: Platform, work: Path) -> None:
+def test_linux_reaches_user_space(work: Path) -> None:
+    """VMX; test_tutorial.py has the same on QEMU with SVM."""
+    platform = machine.PLATFORMS["bochs-vmx"]
     said = on_machine(platform, work, machine.KERNEL, TRIAGE, linux=True, timeout=150, env=TARGET)
     assert said.status == 0, said.text
     for text in (
