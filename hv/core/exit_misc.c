@@ -5,6 +5,7 @@
  */
 #include "core/backend.h"
 #include "core/exit_handlers.h"
+#include "core/exit_msr.h"
 #include "core/guest_mem.h"
 #include "core/insn.h"
 #include "core/intercept.h"
@@ -54,21 +55,35 @@ static enum hv_verdict read_tsc(struct vcpu *vcpu, const struct insn *insn)
         return exit_gp(vcpu);
     vcpu->regs.rax = (uint32_t)tsc;
     vcpu->regs.rdx = tsc >> 32;
-    if (insn->class == INSN_RDTSCP && rdmsr_safe(MSR_TSC_AUX, &aux) == 0)
+    if (insn->class == INSN_RDTSCP && exit_msr_read(vcpu, MSR_TSC_AUX, &aux)) /* VMX: in the area */
         vcpu->regs.rcx = (uint32_t)aux;
     vcpu->changed |= HV_CHANGED_GPR;
     return exit_done(vcpu);
 }
 
-/* Counter ecx through its MSR: general counters from 0xc1, fixed ones from 0x309 (bit 30). */
-static enum hv_verdict read_pmc(struct vcpu *vcpu)
+/*
+ * MSR of a counter: general ones from 0xc1, fixed ones (bit 30) from 0x309, as many as CPUID announces;
+ * 0: none, for another number must not read an MSR that is no counter.
+ */
+static uint32_t pmc_msr(uint32_t index)
 {
-    uint32_t index = (uint32_t)vcpu->regs.rcx;
-    uint32_t msr = index & 1u << 30 ? 0x309 + (index & 0xff) : 0xc1 + (index & 0xff);
-    uint64_t value;
+    const uint32_t fixed = 1u << 30;
+    struct cpuid_regs r = {0};
 
     if (cpu_vendor() == CPU_AMD)
-        msr = index < 6 ? 0xc0010201 + 2 * index : 0;
+        return index < 6 ? 0xc0010201 + 2 * index : 0;
+    if (cpuid(0, 0).eax >= 10)
+        r = cpuid(10, 0);
+    if (index & fixed)
+        return (index & ~fixed) < (r.edx & 0x1f) ? 0x309 + (index & ~fixed) : 0;
+    return index < (r.eax >> 8 & 0xff) ? 0xc1 + index : 0;
+}
+
+static enum hv_verdict read_pmc(struct vcpu *vcpu)
+{
+    uint32_t msr = pmc_msr((uint32_t)vcpu->regs.rcx);
+    uint64_t value;
+
     if (!msr || (!(vcpu->cr4_wrote & CR4_PCE) && vcpu_cpl(vcpu) != 0) ||
         rdmsr_safe(msr, &value) != 0)
         return exit_gp(vcpu);
