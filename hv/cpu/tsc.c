@@ -64,9 +64,17 @@ void tsc_init(void)
     tsc_start = rdtsc();
 }
 
+/* The counter is the guest's to write (IA32_TSC). Our clock stands still where it falls back, or every
+ * time-out of the line would wait for it to catch up. */
 uint64_t tsc_now_us(void)
 {
-    uint64_t ticks = rdtsc() - tsc_start;
+    static uint64_t last;
+    uint64_t now = rdtsc(), ticks;
+
+    if (now < last)
+        tsc_start -= last - now;
+    last = now;
+    ticks = now - tsc_start;
 
     /* Two steps, so that the product cannot overflow. */
     return ticks / tsc_khz * 1000 + ticks % tsc_khz * 1000 / tsc_khz;
