@@ -18,6 +18,7 @@
 #define AGENT_CODE_MAX_BYTES  1024u
 #define AGENT_STACK_MAX       32u
 #define AGENT_PRINTF_ARGS_MAX 8u
+#define AGENT_PRINT_FUEL      50u
 
 #define AGENT_REG_FIELD    0x8000u
 #define AGENT_REG_MSR_AREA 0x7f00u
@@ -68,8 +69,9 @@ struct agent_report {
 enum agent_error agent_verify(const uint8_t *code, size_t len_bytes, unsigned may,
                               struct agent_report *report);
 
-/* Evaluates code that agent_verify() accepted; every opcode takes one unit of *fuel. On AGENT_OK
- * *value holds the top of the stack (0 if it was empty). On an error *value is 0. */
+/* Evaluates code that agent_verify() accepted; every opcode takes one unit of *fuel, printf
+ * AGENT_PRINT_FUEL more, because its text may wait for a slow line. On AGENT_OK *value holds the top
+ * of the stack (0 if it was empty). On an error *value is 0. */
 enum agent_error agent_eval(const uint8_t *code, size_t len_bytes, const struct agent_env *env,
                             uint32_t *fuel, uint64_t *value, struct agent_report *report);
 

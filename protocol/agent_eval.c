@@ -168,7 +168,8 @@ static enum agent_error collect(struct machine *m, const struct agent_env *env, 
 }
 
 /* The function and the channel that GDB pushes for its own dprintf styles mean nothing here. */
-static enum agent_error print(struct machine *m, const struct agent_env *env, const uint8_t *op)
+static enum agent_error print(struct machine *m, const struct agent_env *env, const uint8_t *op,
+                              uint32_t *fuel)
 {
     uint64_t args[AGENT_PRINTF_ARGS_MAX];
     unsigned count = op[1];
@@ -177,6 +178,7 @@ static enum agent_error print(struct machine *m, const struct agent_env *env, co
     pop(m);
     for (unsigned i = 0; i < count; i++)
         args[i] = pop(m);
+    *fuel -= *fuel < AGENT_PRINT_FUEL ? *fuel : AGENT_PRINT_FUEL;
     if (!env->print || env->print(env->ctx, (const char *)op + 4, args, count))
         return AGENT_E_OUTPUT;
     return AGENT_OK;
@@ -247,7 +249,8 @@ static enum agent_error unary(struct machine *m, const uint8_t *op)
 }
 
 /* Everything but control flow. */
-static enum agent_error execute(struct machine *m, const struct agent_env *env, const uint8_t *op)
+static enum agent_error execute(struct machine *m, const struct agent_env *env, const uint8_t *op,
+                                uint32_t *fuel)
 {
     uint64_t value = 0;
 
@@ -284,7 +287,7 @@ static enum agent_error execute(struct machine *m, const struct agent_env *env, 
         shuffle(m, op);
         return AGENT_OK;
     case AGENT_OP_printf:
-        return print(m, env, op);
+        return print(m, env, op, fuel);
     case AGENT_OP_trace:
     case AGENT_OP_trace_quick:
     case AGENT_OP_trace16:
@@ -317,7 +320,7 @@ enum agent_error agent_eval(const uint8_t *code, size_t len_bytes, const struct 
             continue;
         }
         if (op[0] != AGENT_OP_if_goto)
-            error = execute(&m, env, op);
+            error = execute(&m, env, op, fuel);
         if (error)
             break;
         pc += 1u + agent_ops[op[0]].operand_bytes;

@@ -251,6 +251,22 @@ static void fuel_ends_a_loop(void **state)
     assert_int_equal(value, 0);
 }
 
+static void printing_costs_more(void **state)
+{
+    static const uint8_t loop[] = {C8(0), C8(0), 0x34, 0, 0, 1, 0, 0x21, 0, 0};
+    struct fake fake = {0};
+    struct agent_env env = {.ctx = &fake, .print = fake_print};
+    struct agent_report report;
+    uint32_t fuel = AGENT_PRINT_FUEL + 4; /* one turn: two constants, printf, goto */
+    uint64_t value = 1;
+
+    (void)state;
+    assert_int_equal(agent_verify(loop, sizeof(loop), AGENT_MAY_PRINT, NULL), AGENT_OK);
+    assert_int_equal(agent_eval(loop, sizeof(loop), &env, &fuel, &value, &report), AGENT_E_FUEL);
+    assert_int_equal(report.pc, 0);
+    assert_int_equal(fuel, 0);
+}
+
 static void names(void **state)
 {
     uint8_t operand_bytes = 0xff;
@@ -276,6 +292,7 @@ int main(void)
         cmocka_unit_test(permissions),
         cmocka_unit_test(printing_and_collecting),
         cmocka_unit_test(fuel_ends_a_loop),
+        cmocka_unit_test(printing_costs_more),
         cmocka_unit_test(names),
     };
 
