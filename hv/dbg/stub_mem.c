@@ -173,6 +173,8 @@ enum stub_answer packet_search(struct stub *stub, struct args args)
     pattern_len = (size_t)(args.end - args.at);
     if (!pattern_len || pattern_len > PATTERN_BYTES)
         return stub_fail(stub, TL_E_syntax, "a pattern has 1 to 256 bytes");
+    if (len > (UINT64_C(1) << 30)) /* the guest's tables can make any range look like memory */
+        return stub_fail(stub, TL_E_too_long, "at most 1 GiB at once");
     while (len >= pattern_len) {
         size_t want = len < sizeof(buf) ? (size_t)len : sizeof(buf);
         size_t got = mem_read(stub, addr, buf, want);
