@@ -21,6 +21,8 @@
 #include "monitor/target.h"
 #include "protocol/rsp.h"
 
+#define TEXT_BYTES 512u /* of console or log, in one O packet */
+
 struct broker {
     struct console *console;
     int listener, client;
@@ -297,6 +299,26 @@ void broker_stopped(struct broker *broker)
         return;
     broker->owns = false;
     reply_text(broker, session_stop_text(broker->console->session));
+}
+
+void broker_text(struct broker *broker, const uint8_t *bytes, size_t len_bytes)
+{
+    uint8_t frame[2 * TEXT_BYTES + 8];
+    struct rsp_tx tx;
+
+    if (!broker || !broker->owns)
+        return;
+    while (len_bytes > 0 && broker->client >= 0) {
+        size_t part = len_bytes < TEXT_BYTES ? len_bytes : TEXT_BYTES;
+
+        /* Not `reply`: a NAK asks for the reply, not for this. */
+        rsp_tx_start(&tx, frame, sizeof(frame), false);
+        rsp_tx_str(&tx, "O");
+        rsp_tx_hex_bytes(&tx, bytes, part);
+        put(broker, frame, rsp_tx_finish(&tx));
+        bytes += part;
+        len_bytes -= part;
+    }
 }
 
 void broker_refused(struct broker *broker, const char *why)

@@ -7,6 +7,8 @@
 
 #include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct broker;
 struct console;
@@ -24,6 +26,9 @@ bool broker_owns(const struct broker *broker);
 
 /* The guest stopped: GDB is told if it waits. */
 void broker_stopped(struct broker *broker);
+
+/* The guest's console or the hypervisor's log spoke: GDB sees it while it waits for a stop. */
+void broker_text(struct broker *broker, const uint8_t *bytes, size_t len_bytes);
 
 /* The resume that GDB asked for did not happen. */
 void broker_refused(struct broker *broker, const char *why);

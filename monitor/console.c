@@ -98,6 +98,7 @@ static void on_text(void *ctx, const uint8_t *bytes, size_t len_bytes)
         console->refused = refusal && strchr(refusal, '\n'); /* the whole line is here */
     }
     out_guest(bytes, len_bytes);
+    broker_text(console->broker, bytes, len_bytes);
     console->text_seen_ms = console_now_ms();
 }
 
