@@ -24,30 +24,73 @@ static enum cmd_result cmd_explain(struct console *console, const struct cmd_arg
     return shown(view_object(console, "tl.explain", ""));
 }
 
-/* `check [FIELD=VALUE ...]`: spaces between the changes, as people type them. */
+/* Does the text continue with a word that only joins changes? */
+static size_t joining_word(const char *text)
+{
+    static const char *const words[] = {"and", "if", "&&", ","};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        size_t length = strlen(words[i]);
+
+        if (strncmp(text, words[i], length) == 0 &&
+            (text[length] == ' ' || text[length] == '\t' || text[0] == ',' || text[0] == '&'))
+            return length;
+    }
+    return 0;
+}
+
+/* `check`, `check FIELD=VALUE ...`, `check if cr0.PG = 1 and guest_cr4 = 0x20`: what people type becomes
+ * NAME=HEX,NAME=HEX. False: it cannot be read. */
+static bool check_annex(const char *text, char *annex, size_t cap_bytes)
+{
+    size_t to = 0;
+
+    annex[0] = '\0';
+    for (;;) {
+        char name[80];
+        size_t length;
+        uint64_t value;
+        char *end;
+
+        text += strspn(text, " \t");
+        while ((length = joining_word(text)) > 0) {
+            text += length;
+            text += strspn(text, " \t");
+        }
+        if (!*text)
+            return true;
+        length = strcspn(text, " \t=,:;#$");
+        if (length == 0 || length >= sizeof(name))
+            return false;
+        memcpy(name, text, length);
+        name[length] = '\0';
+        text += length;
+        text += strspn(text, " \t");
+        if (*text++ != '=')
+            return false;
+        text += *text == '='; /* C's comparison means the same here */
+        text += strspn(text, " \t");
+        value = strtoull(text, &end, 0);
+        if (end == text || *text == '-' || (*end && !strchr(" \t,&", *end)))
+            return false;
+        text = end;
+        length = (size_t)snprintf(annex + to, cap_bytes - to, "%s%s=%" PRIx64, to ? "," : "", name,
+                                  value);
+        if (length >= cap_bytes - to)
+            return false;
+        to += length;
+    }
+}
+
 static enum cmd_result cmd_check(struct console *console, const struct cmd_args *args)
 {
     char annex[400];
-    size_t to = 0;
 
-    for (const char *from = args->rest; *from && to + 1 < sizeof(annex); from++) {
-        if (*from == ' ' || *from == '\t') {
-            if (to > 0 && annex[to - 1] != ',')
-                annex[to++] = ',';
-            continue;
-        }
-        if (*from == ':' || *from == ';' || *from == '#' || *from == '$') {
-            out_error("usage: check [FIELD=VALUE ...]");
-            return CMD_ERROR;
-        }
-        if (*from == '0' &&
-            (from[1] == 'x' || from[1] == 'X')) { /* the wire's numbers are bare hex */
-            from++;
-            continue;
-        }
-        annex[to++] = *from;
+    if (!check_annex(args->rest, annex, sizeof(annex))) {
+        out_error("usage: check [if FIELD[.BIT] = NUMBER [and ...]], for example: "
+                  "check if cr0.PG = 1");
+        return CMD_ERROR;
     }
-    annex[to] = '\0';
     return shown(view_object(console, "tl.check", annex));
 }
 
@@ -91,8 +134,10 @@ static enum cmd_result cmd_diff(struct console *console, const struct cmd_args *
 const struct cmd_row cmd_why_rows[] = {
     {"explain", "", "why did it stop, what will break", NULL, cmd_explain, CMD_LINE | CMD_STOPPED,
      CMD_COMPLETE_NONE, NULL},
-    {"check", "[FIELD=VALUE ...]",
-     "dry run of the VM-entry rules on the current state, or with some fields changed", NULL,
+    {"check", "[if FIELD[.BIT] = NUMBER [and ...]]",
+     "dry run of the VM-entry rules on the current state, or with some fields changed",
+     "check if cr0.PG = 1: what would fail if only that changed. FIELD is a field of the VMCS or "
+     "VMCB,\nor cr0, cr4, efer, rflags ... of the guest; BIT a name such as PG or LME.",
      cmd_check, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},
     {"ring", "[COUNT] [KIND[,KIND]] | save FILE | export FILE.jsonl|FILE.trace.json",
      "the last exits, or all that the ring holds to a file", NULL, cmd_ring, CMD_LINE,

@@ -55,36 +55,110 @@ static void put_explanation(struct vcpu *vcpu, struct sink *sink)
     }
 }
 
-/* FIELD=VALUE,... into the collected state. 0, or a tl_error as query() gives it. */
-static int edit_state(struct snapshot *state, struct args args)
+/* One change of the state for the question: a field, or one bit (or few) of it. */
+struct edit {
+    uint64_t *value; /* where it stands in the collected state */
+    const char *name;
+    uint64_t mask; /* the bits meant, ~0: all */
+    unsigned shift;
+};
+
+/* IA32_EFER of the guest may be an entry of the MSR-load list instead of a field. */
+static bool find_efer_entry(struct snapshot *state, struct edit *edit)
+{
+    for (unsigned i = 0; i < state->entry_load.count; i++)
+        if (state->entry_load.entries[i].index == MSR_efer) {
+            edit->value = &state->entry_load.entries[i].value;
+            edit->name = "efer";
+            return true;
+        }
+    return false;
+}
+
+/* FIELD or number; `cr0`, `rflags` and such mean the guest's. */
+static const struct tl_field *field_meant(struct args name)
+{
+    char guest[64] = "guest_";
+    size_t len = (size_t)(name.end - name.at);
+    const struct tl_field *field = tl_field_alias(target_vendor(), name.at, len);
+    uint64_t number;
+
+    if (!field && len < sizeof(guest) - 6) {
+        memcpy(guest + 6, name.at, len);
+        field = tl_field_alias(target_vendor(), guest, len + 6);
+    }
+    if (!field && args_hex(&name, &number) && args_empty(&name) && number <= UINT32_MAX)
+        field = tl_field_by_number(target_vendor(), (uint32_t)number);
+    return field;
+}
+
+/* [vmcs.]FIELD[.BIT]. 0, or a tl_error as query() gives it. */
+static int find_edit(struct snapshot *state, struct args name, struct edit *edit)
 {
     unsigned count;
-    const struct tl_field *fields = tl_fields(target_vendor(), &count);
+    const struct tl_field *fields = tl_fields(target_vendor(), &count), *field;
+    struct args base;
 
-    while (!args_empty(&args)) {
-        struct args pair = args_until(&args, ","), name = args_until(&pair, "="), digits = name;
-        const struct tl_field *field =
-            tl_field_alias(target_vendor(), name.at, (size_t)(name.end - name.at));
-        uint64_t value, number;
-
-        if (!field && args_hex(&digits, &number) && args_empty(&digits))
-            field = tl_field_by_number(target_vendor(), (uint32_t)number);
+    if (!args_word(&name, "vmcs."))
+        args_word(&name, "vmcb.");
+    base = args_until(&name, ".");
+    *edit = (struct edit){.mask = ~UINT64_C(0)};
+    if (!args_is(&base, "efer") || !find_efer_entry(state, edit)) {
+        field = field_meant(base);
         if (!field)
             return FAIL(no_field);
+        if (!snapshot_has(state, (uint16_t)(field - fields)))
+            snapshot_set(state, (uint16_t)(field - fields), 0);
+        edit->value = &state->field[field - fields];
+        edit->name = field->name;
+    }
+    if (!args_empty(&name)) {
+        const struct tl_bits_row *bit = tl_bit_by_name(
+            tl_bits_group_of(target_vendor(), edit->name), name.at, (size_t)(name.end - name.at));
+
+        if (!bit)
+            return FAIL(no_field);
+        edit->shift = bit->low;
+        edit->mask = (bit->high - bit->low == 63 ? ~UINT64_C(0)
+                                                 : (UINT64_C(1) << (bit->high - bit->low + 1)) - 1)
+                     << bit->low;
+    }
+    return 0;
+}
+
+/* NAME=VALUE,... into the collected state; says so in the sink (NULL: does not). */
+static int edit_state(struct snapshot *state, struct args args, struct sink *sink)
+{
+    while (!args_empty(&args)) {
+        struct args pair = args_until(&args, ","), name = args_until(&pair, "=");
+        struct edit edit;
+        uint64_t value, old;
+        char text[160];
+        int rc = find_edit(state, name, &edit);
+
+        if (rc < 0)
+            return rc;
         if (!args_hex(&pair, &value) || !args_empty(&pair))
             return FAIL(syntax);
-        snapshot_set(state, (uint16_t)(field - fields), value);
+        if (edit.mask != ~UINT64_C(0) && value << edit.shift & ~edit.mask)
+            return FAIL(bad_value);
+        old = *edit.value;
+        *edit.value = (old & ~edit.mask) | (value << edit.shift & edit.mask);
+        fmt_str(text, sizeof(text), "with %s = %#lx instead of %#lx, all else as it is:\n",
+                edit.name, *edit.value, old);
+        if (sink)
+            put_str(sink, text);
     }
     return 0;
 }
 
 static struct rule_finding findings[RULES_FINDINGS_MAX];
 
-static int judge(struct vcpu *vcpu, struct args edits, struct rules_count *count)
+static int judge(struct vcpu *vcpu, struct args edits, struct rules_count *count, struct sink *sink)
 {
     const struct explanation *why;
     struct crash_record *record = crash_collect(vcpu, &why);
-    int rc = edit_state(&record->state, edits);
+    int rc = edit_state(&record->state, edits, sink);
 
     if (rc < 0)
         return rc;
@@ -95,7 +169,7 @@ static int judge(struct vcpu *vcpu, struct args edits, struct rules_count *count
 int target_check(struct vcpu *vcpu, struct args edits, struct reply *reply)
 {
     struct rules_count count;
-    int rc = judge(vcpu, edits, &count);
+    int rc = judge(vcpu, edits, &count, NULL);
 
     if (rc < 0)
         return rc;
@@ -113,7 +187,7 @@ static int put_check(struct vcpu *vcpu, struct args edits, struct sink *sink)
 {
     char text[FINDING_BYTES];
     struct rules_count count;
-    int rc = judge(vcpu, edits, &count);
+    int rc = judge(vcpu, edits, &count, sink);
 
     if (rc < 0)
         return rc;
@@ -124,11 +198,21 @@ static int put_check(struct vcpu *vcpu, struct args edits, struct sink *sink)
         put(sink, text, len < sizeof(text) ? len : sizeof(text) - 1);
         put_str(sink, "\n");
     }
+    if (!count.violated)
+        put_str(sink, "no rule matched\n");
     fmt_str(text, sizeof(text),
             "%s\n%u rule(s) violated, %u could not be judged (" RULES_REVISION ")\n",
             rules_result_text(rules_outcome(findings, count.stored).result), count.violated,
             count.untold);
     put_str(sink, text);
+    /* SDM, "VM-Instruction Error Numbers": a VMfail writes nothing but its number. */
+    if (vcpu->exit.kind == HV_EXIT_ENTRY_FAILURE && vcpu->exit.entry.instr_error) {
+        fmt_str(text, sizeof(text),
+                "the last entry ended in VM-instruction error %u: exit reason, qualification and "
+                "the other exit fields are stale, those of an earlier exit\n",
+                vcpu->exit.entry.instr_error);
+        put_str(sink, text);
+    }
     return 0;
 }
 
