@@ -78,9 +78,9 @@ enum audit_handoff { AUDIT_LINUX32, AUDIT_MULTIBOOT, AUDIT_BOOT_SECTOR, AUDIT_FL
 struct audit_reset {
     enum audit_handoff handoff;
     uint64_t gpr[16], rip, rflags;
-    uint64_t cr0, cr2, cr3, cr4, efer;   /* as the guest reads them */
-    uint64_t cr4_real, efer_real;        /* as the CPU holds them */
-    uint64_t cr4_forced;                 /* CR4 bits that VMX operation demands */
+    uint64_t cr0, cr2, cr3, cr4, efer; /* as the guest reads them */
+    uint64_t cr4_real, efer_real;      /* as the CPU holds them */
+    uint64_t cr4_forced;               /* CR4 bits that VMX operation demands */
     uint64_t dr[4], dr6, dr7, xcr0, pat, debugctl;
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;
     uint64_t gdtr_base, idtr_base;

@@ -116,7 +116,7 @@ static const char *vector_name(uint8_t vector)
 }
 
 #define VECTOR_PANIC    255u /* a failed assertion of its own, no fault */
-#define EVIDENCE_FRAMES 8u /* the record holds the rest */
+#define EVIDENCE_FRAMES 8u   /* the record holds the rest */
 
 void explain_hv_fault(struct explain_run *run)
 {
@@ -134,8 +134,8 @@ void explain_hv_fault(struct explain_run *run)
         text_str(&w.text, "the hypervisor took ");
         text_str(&w.text, vector_name(r->fault_vector));
     }
-    if (r->fault_vector != VECTOR_PANIC && last && (last->kind == TL_KIND_RDMSR || last->kind == TL_KIND_WRMSR) &&
-        r->fault_vector == 13) {
+    if (r->fault_vector != VECTOR_PANIC && last &&
+        (last->kind == TL_KIND_RDMSR || last->kind == TL_KIND_WRMSR) && r->fault_vector == 13) {
         text_str(&w.text, last->kind == TL_KIND_RDMSR ? " doing the guest's RDMSR of "
                                                       : " doing the guest's WRMSR of ");
         text_hex(&w.text, (uint32_t)last->rcx);

@@ -408,7 +408,7 @@ static const struct provocation provocations[] = {
     {VMCS_ROW_proc_controls, 1u << 25, 0, VMCS_ROW_io_bitmap_a},
     {VMCS_ROW_proc_controls, 1u << 25, 0, VMCS_ROW_io_bitmap_b},
     {VMCS_ROW_proc_controls, 1u << 28, 0, VMCS_ROW_msr_bitmap},
-    {VMCS_ROW_pin_controls, 0, 1u << 3, NO_ROW},        /* virtual NMIs without NMI exiting */
+    {VMCS_ROW_pin_controls, 0, 1u << 3, NO_ROW}, /* virtual NMIs without NMI exiting */
     {VMCS_ROW_pin_controls, 0, 1u << 3 | 1u << 5, VMCS_ROW_proc_controls},
     {VMCS_ROW_pin_controls, 1u << 7, 0, VMCS_ROW_posted_intr_desc_addr},
     {VMCS_ROW_proc2_controls, 1u << 0, 0, VMCS_ROW_apic_access_addr},
@@ -480,12 +480,30 @@ static bool provoke(struct entry_state *state, struct entry_case *c)
 /* States that only fields of the guest's non-register state make together, an event, a block, an
  * activity: too rare to be met by chance. */
 static const struct entry_change combinations[][ENTRY_CHANGES_MAX] = {
-#define EVENT(value_)  {VMCS_ROW_entry_intr_info, 0, value_}
-#define BLOCK(value_)  {VMCS_ROW_guest_interruptibility, 0, value_}
-#define ACTIVE(value_) {VMCS_ROW_guest_activity, 0, value_}
-#define RFLAGS(value_) {VMCS_ROW_guest_rflags, 0, value_}
-#define DEBUG(value_)  {VMCS_ROW_guest_pending_debug, 0, value_}
-#define NOTHING        {NO_ROW, 0, 0}
+#define EVENT(value_)                                                                              \
+    {                                                                                              \
+        VMCS_ROW_entry_intr_info, 0, value_                                                        \
+    }
+#define BLOCK(value_)                                                                              \
+    {                                                                                              \
+        VMCS_ROW_guest_interruptibility, 0, value_                                                 \
+    }
+#define ACTIVE(value_)                                                                             \
+    {                                                                                              \
+        VMCS_ROW_guest_activity, 0, value_                                                         \
+    }
+#define RFLAGS(value_)                                                                             \
+    {                                                                                              \
+        VMCS_ROW_guest_rflags, 0, value_                                                           \
+    }
+#define DEBUG(value_)                                                                              \
+    {                                                                                              \
+        VMCS_ROW_guest_pending_debug, 0, value_                                                    \
+    }
+#define NOTHING                                                                                    \
+    {                                                                                              \
+        NO_ROW, 0, 0                                                                               \
+    }
     {EVENT(0x80000b0d), {VMCS_ROW_entry_error_code, 0, 0x18000}, NOTHING},
     {EVENT(0x80000205), NOTHING, NOTHING}, /* an NMI that is not vector 2 */
     {EVENT(0x80000325), NOTHING, NOTHING}, /* an exception above 31 */
@@ -529,8 +547,8 @@ static void combine(struct entry_state *state, struct entry_case *c)
 
 static struct entry_change change_list(struct entry_state *state)
 {
-    static const uint32_t indices[] = {0xc0000080, 0xc0000100, 0xc0000101, 0x800, 0x830,
-                                       0x9b,       0x79,       0x175,      0x176, 0xc0000082, 0x277};
+    static const uint32_t indices[] = {0xc0000080, 0xc0000100, 0xc0000101, 0x800,      0x830, 0x9b,
+                                       0x79,       0x175,      0x176,      0xc0000082, 0x277};
     struct entry_change c = {SNAPSHOT_ABSENT_ROW, (uint8_t)entry_random(state->list.count), 0};
     struct snapshot_msr *msr = &state->list.entries[c.list_entry];
 
@@ -575,8 +593,8 @@ struct entry_case entry_make(struct entry_state *state, uint32_t step)
     }
     if (svm && entry_random(100) == 0) { /* beyond any physical address, so that it leads nowhere */
         state->value[VMCB_ROW_nested_cr3] |= UINT64_C(1) << (52 + entry_random(12));
-        c.change[c.count++] = (struct entry_change){VMCB_ROW_nested_cr3, 0,
-                                                    state->value[VMCB_ROW_nested_cr3]};
+        c.change[c.count++] =
+            (struct entry_change){VMCB_ROW_nested_cr3, 0, state->value[VMCB_ROW_nested_cr3]};
         return c;
     }
     c.count = 1 + entry_random(ENTRY_CHANGES_MAX);

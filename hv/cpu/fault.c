@@ -214,10 +214,8 @@ void trap_entry(struct fault_frame *frame)
 void hv_panic(const char *format, ...)
 {
     static char why[256];
-    struct fault_frame frame = {.vector = FAULT_PANIC,
-                                .cs = SEL_CODE64,
-                                .ss = SEL_DATA,
-                                .rflags = read_rflags()};
+    struct fault_frame frame = {
+        .vector = FAULT_PANIC, .cs = SEL_CODE64, .ss = SEL_DATA, .rflags = read_rflags()};
     struct cpu *cpu = &cpu_bsp;
     va_list args;
 

@@ -48,11 +48,11 @@ static void agree(void)
     snapshot_set(&state, VMCS_ROW_proc2_controls, 1u << 3 | 1u << 12 | 1u << 20);
     snapshot_set_cap(&state, 0x48b, UINT64_C(0x0015ffff00000000));
     cpuid_facts = (struct audit_cpuid){.state = &state, .cr4_allowed = 1u << 5 | 1u << 18};
-    cpuid_facts.guest[AUDIT_LEAF_1][AUDIT_EDX] = 1u << 6;          /* PAE */
-    cpuid_facts.guest[AUDIT_LEAF_1][AUDIT_ECX] = 1u << 26;         /* XSAVE */
-    cpuid_facts.guest[AUDIT_LEAF_7][AUDIT_EBX] = 1u << 10;         /* INVPCID */
-    cpuid_facts.guest[AUDIT_LEAF_D1][AUDIT_EAX] = 1u << 3;         /* XSAVES */
-    cpuid_facts.guest[AUDIT_LEAF_X1][AUDIT_EDX] = 1u << 27;        /* RDTSCP */
+    cpuid_facts.guest[AUDIT_LEAF_1][AUDIT_EDX] = 1u << 6;   /* PAE */
+    cpuid_facts.guest[AUDIT_LEAF_1][AUDIT_ECX] = 1u << 26;  /* XSAVE */
+    cpuid_facts.guest[AUDIT_LEAF_7][AUDIT_EBX] = 1u << 10;  /* INVPCID */
+    cpuid_facts.guest[AUDIT_LEAF_D1][AUDIT_EAX] = 1u << 3;  /* XSAVES */
+    cpuid_facts.guest[AUDIT_LEAF_X1][AUDIT_EDX] = 1u << 27; /* RDTSCP */
     memcpy(cpuid_facts.host, cpuid_facts.guest, sizeof(cpuid_facts.host));
 }
 
@@ -191,9 +191,16 @@ static void test_memtype_ranges(void **unused)
 
 static struct audit_reset first(enum audit_handoff handoff)
 {
-    struct audit_reset f = {.handoff = handoff, .rflags = 2, .dr6 = 0xffff0ff0, .dr7 = 0x400,
-                            .xcr0 = 1, .pat = UINT64_C(0x0007040600070406), .cr4_real = 0x2000,
-                            .cr4_forced = 0x2000, .cr0 = 0x11, .gdtr_limit = 0x1f};
+    struct audit_reset f = {.handoff = handoff,
+                            .rflags = 2,
+                            .dr6 = 0xffff0ff0,
+                            .dr7 = 0x400,
+                            .xcr0 = 1,
+                            .pat = UINT64_C(0x0007040600070406),
+                            .cr4_real = 0x2000,
+                            .cr4_forced = 0x2000,
+                            .cr0 = 0x11,
+                            .gdtr_limit = 0x1f};
 
     for (unsigned i = 0; i < 6; i++)
         f.segment[i] = (struct record_segment){0x18, 0xffffffff, 0xc093, 0};
