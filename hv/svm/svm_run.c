@@ -132,17 +132,23 @@ static void enter(struct vcpu *vcpu)
 }
 
 /*
- * Exits that svm_decode() completes itself lead straight back into the guest, unless an NMI hit us
- * meanwhile: a guest that does nothing else (CLTS in a loop) could not be broken into. Such a trip
- * ends as one of the timer, for which core looks at the line and does nothing to the guest.
+ * From CLGI on an NMI waits, and ends the guest's run as soon as it has begun; one that hit us before is
+ * looked at before the guest runs again, or its line would stay silent: the receiver raises no second
+ * edge while bytes wait in it. Exits that svm_decode() completes itself lead straight back to here.
+ * Such a trip ends as one of the timer, for which core looks at the line and does nothing to the guest.
  */
 void svm_run(struct vcpu *vcpu)
 {
-    do {
+    for (;;) {
+        clgi();
+        if (__builtin_expect(vcpu->cpu->nmi_seen, 0)) {
+            stgi();
+            break;
+        }
         enter(vcpu);
         if (svm_decode(vcpu))
             return;
-    } while (!vcpu->cpu->nmi_seen);
+    }
     vcpu->exit.kind = HV_EXIT_PREEMPTION_TIMER;
     vcpu->exit.event.valid = false; /* what is to be delivered is in vcpu->inject by now */
 }
