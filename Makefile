@@ -70,7 +70,7 @@ INITRD        := $(B)/guests/initrd.gz
 # A kernel is wanted together with its symbols, which are made from it.
 maps           = $(patsubst %/vmlinuz,%/System.map,$(1))
 
-.PHONY: all deps deps-dev run run-bochs test unit e2e bench fuzz lint fmt iso guests guest-debian11 \
+.PHONY: all deps deps-dev run run-bochs test unit e2e selftest bench fuzz lint fmt iso guests guest-debian11 \
 	gdb debug size install clean help FORCE
 
 # ---- Targets people type -------------------------------------------------------------------------
@@ -97,6 +97,10 @@ unit: deps $(UNIT_BINS) ## host-side tests only, under ASan and UBSan: seconds
 
 e2e: all guests $(KERNEL_11) ## end-to-end tests only (CASE=triple_fault picks by name)
 	@$(PYTHON) -B -m pytest -c tests/e2e/pytest.ini tests/e2e tests/gdb $(if $(CASE),-k '$(CASE)')
+
+selftest: all guests ## entry rules against the CPU: 20,000 damaged states, three seeds, each backend; coverage table
+	@TRAPLINE_SELFTEST_STATES=20000 TRAPLINE_SELFTEST_SEEDS=1,2,3 \
+	$(PYTHON) -B -m pytest -c tests/e2e/pytest.ini -s tests/e2e/test_selftest.py $(if $(CASE),-k '$(CASE)')
 
 bench: all guests ## cost of an exit, boot-time ratio: printed, never asserted
 	@$(PYTHON) -m tests.bench $(ARGS)

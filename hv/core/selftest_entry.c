@@ -41,6 +41,12 @@ static bool not_ia32e(const struct snapshot *s)
     return !(s->field[VMCS_ROW_entry_controls] >> 9 & 1);
 }
 
+/* VMCB layout: S is bit 4. */
+static bool svm_cs_is_system(const struct snapshot *s)
+{
+    return !(s->field[VMCB_ROW_guest_cs_rights] >> 4 & 1);
+}
+
 static const struct deviation {
     const char *platform, *rule;
     uint64_t bits;
