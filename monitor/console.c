@@ -300,6 +300,19 @@ static int loop_timeout(struct console *console, int timeout_ms)
     return timeout_ms;
 }
 
+/* The hypervisor prints a crash record only when nobody is attached. With us there it is fetched, so that
+ * the log alone still says why; a run that nobody watches says it at once, too. */
+static void keep_record(struct console *console)
+{
+    char *text = target_object(console->target, "tl.record", "");
+
+    if (text)
+        session_log_lines(console->session, text);
+    free(text);
+    if (!console->interactive && console->dead_unasked)
+        view_object(console, "tl.explain", "");
+}
+
 /* A dead guest is a failure of the run unless somebody has asked for just that. */
 static void judge_death(struct console *console)
 {
@@ -307,11 +320,13 @@ static void judge_death(struct console *console)
     char why[20] = "", kind[40] = "";
     uint64_t kinds;
 
+    console->died = false;
     if (strlen(stop) < 3 || !target_key(stop + 3, "tl.why", why, sizeof(why)))
         return;
     target_key(stop + 3, "tl.kind", kind, sizeof(kind));
     kinds = tl_kinds_by_word(kind, strlen(kind));
     console->dead_unasked = strcmp(why, "hv-fault") == 0;
+    console->died = console->dead_unasked || strcmp(why, "dead") == 0;
     if (strcmp(why, "dead") == 0) {
         console->dead_unasked = true;
         for (unsigned i = 0; i < TL_KIND_COUNT; i++)
@@ -370,6 +385,8 @@ static bool take_stop(struct console *console)
         find_kernel(console);
         view_stop(console);
     }
+    if (console->died)
+        keep_record(console);
     return false;
 }
 

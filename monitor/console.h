@@ -51,6 +51,7 @@ struct console {
     bool last_command; /* the batch has no command behind this one */
     unsigned passed;   /* stops that it went past therefore */
     bool quiet_stop;   /* stops are not shown: a step among many */
+    bool died;         /* the last stop was final */
     bool dead_unasked; /* the guest died, and nobody had asked for that */
     bool end_seen;     /* the machine ended (power-off, reset, crash) */
     enum machine_end end;

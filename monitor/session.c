@@ -52,6 +52,18 @@ void session_set_logs(struct session *session, const struct session_logs *logs)
     session->packet_log = logs->packets;
 }
 
+void session_log_lines(struct session *session, const char *text)
+{
+    while (session->log && *text) {
+        int length = (int)strcspn(text, "\n");
+
+        fprintf(session->log, "tl: %.*s\n", length, text);
+        text += length + (text[length] == '\n');
+    }
+    if (session->log)
+        fflush(session->log);
+}
+
 enum session_state session_state(const struct session *session)
 {
     return session->state;

@@ -52,6 +52,9 @@ struct session_logs {
 };
 void session_set_logs(struct session *session, const struct session_logs *logs);
 
+/* Puts text of ours (whole lines) into the text logs, as if it had come on the line as log lines. */
+void session_log_lines(struct session *session, const char *text);
+
 /* Records requests, replies, stops and text for replay.h; NULL ends it. */
 void session_record(struct session *session, FILE *file);
 

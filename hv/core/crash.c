@@ -57,11 +57,12 @@ static enum record_why why_of(const struct vcpu *vcpu)
 {
     if (fault_why)
         return RECORD_HV_FAULT;
-    if (!vcpu->dead)
-        return RECORD_LIVE;
+    /* also when the debugger stopped before the handler could call it final */
     if (vcpu->exit.kind == HV_EXIT_TRIPLE_FAULT)
         return RECORD_TRIPLE_FAULT;
-    return vcpu->exit.kind == HV_EXIT_ENTRY_FAILURE ? RECORD_ENTRY_FAILURE : RECORD_UNHANDLED;
+    if (vcpu->exit.kind == HV_EXIT_ENTRY_FAILURE)
+        return RECORD_ENTRY_FAILURE;
+    return vcpu->dead ? RECORD_UNHANDLED : RECORD_LIVE;
 }
 
 static void collect_exit(struct vcpu *vcpu)
