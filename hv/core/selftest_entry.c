@@ -41,6 +41,11 @@ static bool not_ia32e(const struct snapshot *s)
     return !(s->field[VMCS_ROW_entry_controls] >> 9 & 1);
 }
 
+static bool in_hlt(const struct snapshot *s)
+{
+    return s->field[VMCS_ROW_guest_activity] == 1;
+}
+
 /* VMCB layout: S is bit 4. */
 static bool svm_cs_is_system(const struct snapshot *s)
 {
@@ -90,11 +95,23 @@ static bool enters_smm(const struct snapshot *s)
     return !s->svm && s->field[VMCS_ROW_entry_controls] >> 10 & 1;
 }
 
-/* VMCB layout: L is bit 9, D bit 10. */
-static bool svm_l_and_d_without_paging(const struct snapshot *s)
+/* The manual leaves this one to the CPU (SDM, "Checks on Guest Non-Register State"). */
+static bool nmi_under_sti(const struct snapshot *s)
 {
-    return s->svm && (s->field[VMCB_ROW_guest_cs_rights] >> 9 & 3) == 3 &&
-           s->field[VMCB_ROW_guest_efer] >> 8 & 1 && !(s->field[VMCB_ROW_guest_cr0] >> 31);
+    return !s->svm && (s->field[VMCS_ROW_entry_intr_info] >> 8 & 7) == 2 &&
+           s->field[VMCS_ROW_entry_intr_info] >> 31 & 1 &&
+           s->field[VMCS_ROW_guest_interruptibility] & 1;
+}
+
+/* VMCB layout: L is bit 9, D bit 10. */
+static bool svm_l_and_d(const struct snapshot *s)
+{
+    return s->svm && (s->field[VMCB_ROW_guest_cs_rights] >> 9 & 3) == 3;
+}
+
+static bool svm_tce(const struct snapshot *s)
+{
+    return s->svm && s->field[VMCB_ROW_guest_efer] >> 15 & 1;
 }
 
 static const struct stricter {
@@ -336,8 +353,9 @@ static void one(struct vcpu *vcpu, struct snapshot_msr *list, uint64_t seed, uin
         return;
     }
     vcpu->dead = false;
-    log_debug("selftest: step %u %s, %u changes, first %u = %#lx", step, c.mode, c.count,
-              c.change[0].row, (unsigned long)c.change[0].value);
+    for (unsigned i = 0; i < c.count; i++) /* the last lines when a state takes the machine down */
+        log_debug("selftest: step %u %s, row %u = %#lx, may %x", step, c.mode, c.change[i].row,
+                  (unsigned long)c.change[i].value, can);
     hv_backend->run(vcpu);
     did = observed(vcpu, msr_entries);
     totals.tried++;

@@ -641,12 +641,8 @@ bool entry_is_safe(const struct entry_state *state)
     /* no timer: nothing takes the guest out; wait-for-SIPI: not even the timer does */
     if (!(state->value[VMCS_ROW_pin_controls] >> 6 & 1) && (control_may[0] >> 6 & 1))
         return false;
-    /* nor does it on Bochs 2.7 in the shutdown state, or in HLT while interrupts are off: the CPU
-     * stands still for ever */
-    if (!strcmp(hv_caps.platform, "bochs") &&
-        (state->value[VMCS_ROW_guest_activity] == 2 ||
-         (state->value[VMCS_ROW_guest_activity] == 1 &&
-          !(state->value[VMCS_ROW_guest_rflags] & RFLAGS_IF))))
+    /* nor does it on Bochs 2.7 in HLT and shutdown: the CPU stands still for ever */
+    if (state->value[VMCS_ROW_guest_activity] && !strcmp(hv_caps.platform, "bochs"))
         return false;
     /* without EPT the guest's paging would walk our own memory */
     return (state->value[VMCS_ROW_proc2_controls] >> 1 & 1) &&

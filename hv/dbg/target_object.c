@@ -66,7 +66,7 @@ struct edit {
 /* IA32_EFER of the guest may be an entry of the MSR-load list instead of a field. */
 static bool find_efer_entry(struct snapshot *state, struct edit *edit)
 {
-    for (unsigned i = 0; i < state->entry_load.count; i++)
+    for (unsigned i = 0; !state->svm && i < state->entry_load.count; i++)
         if (state->entry_load.entries[i].index == MSR_efer) {
             edit->value = &state->entry_load.entries[i].value;
             edit->name = "efer";
