@@ -46,7 +46,7 @@ struct console {
     bool waiting_stop;       /* console_wait_stop() is at work */
     bool in_command;         /* a command runs: requests may be under way */
     bool attaching, refused; /* the hypervisor has said that it cannot start */
-    bool kernel_found; /* where KASLR has put it */
+    bool kernel_found;       /* where KASLR has put it */
     bool resume_failed;
     bool last_command; /* the batch has no command behind this one */
     unsigned passed;   /* stops that it went past therefore */

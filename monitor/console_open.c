@@ -21,7 +21,7 @@
 #include "monitor/target.h"
 
 #define BOOT_TIMEOUT_MS    90000 /* a loaded CI machine, Bochs, GRUB's menu */
-#define ATTACH_TIMEOUT_MS 8000
+#define ATTACH_TIMEOUT_MS  8000
 #define CONNECT_TIMEOUT_MS 5000
 
 /* Files that this process keeps open for the session. */

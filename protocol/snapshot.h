@@ -65,7 +65,7 @@ struct snapshot {
     uint64_t current_vmcs_hpa, vmxon_hpa; /* 0: unknown */
     uint32_t revision_id; /* VMCS revision found at the link pointer, if link_revision_known */
     bool link_revision_known;
-    uint8_t vtpr;            /* TPR in the virtual-APIC page, if vtpr_known */
+    uint8_t vtpr; /* TPR in the virtual-APIC page, if vtpr_known */
     bool vtpr_known;
     uint64_t vmcb_hpa; /* SVM; 0: unknown */
     struct snapshot_list entry_load, exit_store, exit_load;

@@ -12,8 +12,22 @@
 #include "core/exit.h"
 
 enum hv_gpr {
-    GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
-    GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15,
+    GPR_RAX,
+    GPR_RCX,
+    GPR_RDX,
+    GPR_RBX,
+    GPR_RSP,
+    GPR_RBP,
+    GPR_RSI,
+    GPR_RDI,
+    GPR_R8,
+    GPR_R9,
+    GPR_R10,
+    GPR_R11,
+    GPR_R12,
+    GPR_R13,
+    GPR_R14,
+    GPR_R15,
 };
 
 /* In hardware order, so that "register number n" of an encoding is by_index[n]. rsp, rip and
@@ -55,8 +69,8 @@ struct hv_msr_entry {
 };
 #define HV_MSR_AREA_MAX 16
 
-struct cpu;        /* cpu/cpu.h: the physical CPU */
-struct exit_ring;  /* core/ring.h */
+struct cpu;       /* cpu/cpu.h: the physical CPU */
+struct exit_ring; /* core/ring.h */
 
 struct vcpu {
     struct guest_regs regs; /* first: the exit assembly addresses it through the vcpu pointer */
@@ -67,38 +81,44 @@ struct vcpu {
     /* The guest's faces of the control registers. `*_wrote`: last value the guest asked for (also
      * what it reads back, with the bits the hypervisor pretends). Real values: backend get(). */
     uint64_t cr0_wrote, cr4_wrote, efer_wrote;
-    uint64_t cr2;           /* loaded by hand around each entry */
-    uint64_t dr[4], dr6;    /* the guest's own DR0-3 and DR6 while the debugger borrows them */
+    uint64_t cr2;        /* loaded by hand around each entry */
+    uint64_t dr[4], dr6; /* the guest's own DR0-3 and DR6 while the debugger borrows them */
     uint64_t dr7_wrote;
-    bool dr_borrowed;       /* DR0-3 and DR7 of the CPU are the debugger's mix just now */
+    bool dr_borrowed; /* DR0-3 and DR7 of the CPU are the debugger's mix just now */
     uint64_t xcr0;
 
-    struct hv_exit exit;    /* the last exit; what `info exit` and the crash record show */
+    struct hv_exit exit; /* the last exit; what `info exit` and the crash record show */
     uint64_t exit_tsc, exit_count;
     struct hv_event inject; /* injected at the next entry, then cleared by the backend */
     struct exit_ring *ring;
-    uint32_t changed;       /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
-    bool dead;              /* final stop seen; never entered again unless the debugger clears it */
-    bool halted;            /* its HLT with IF=0 runs with the intercept lifted, at halted_rip */
+    uint32_t changed; /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
+    bool dead;        /* final stop seen; never entered again unless the debugger clears it */
+    bool halted;      /* its HLT with IF=0 runs with the intercept lifted, at halted_rip */
     uint8_t halted_len_bytes;
     uint64_t halted_rip;
-    uint64_t lifted;        /* kinds whose intercept is off until the next exit (intercept_lift) */
-    uint8_t stop_why;       /* enum hv_stop_why of hooks.h, set with the verdict HV_STOP */
-    const char *dead_why;   /* one sentence, set with `dead` */
-    struct {                /* the exit that stopped before its handler: it is not stopped for again */
+    uint64_t lifted;      /* kinds whose intercept is off until the next exit (intercept_lift) */
+    uint8_t stop_why;     /* enum hv_stop_why of hooks.h, set with the verdict HV_STOP */
+    const char *dead_why; /* one sentence, set with `dead` */
+    struct { /* the exit that stopped before its handler: it is not stopped for again */
         bool valid;
         enum hv_exit_kind kind;
         uint64_t rip;
     } pass_once;
-    bool as_is;             /* self-test: enter with the state as it stands, repair nothing */
-    bool single_step;       /* the debugger wants one instruction */
-    bool stepped;           /* a handler completed an instruction while single_step was set */
+    bool as_is;       /* self-test: enter with the state as it stands, repair nothing */
+    bool single_step; /* the debugger wants one instruction */
+    bool stepped;     /* a handler completed an instruction while single_step was set */
 };
 
 enum {
-    HV_CHANGED_RIP = 1u << 0, HV_CHANGED_GPR = 1u << 1, HV_CHANGED_CR0 = 1u << 2,
-    HV_CHANGED_CR3 = 1u << 3, HV_CHANGED_CR4 = 1u << 4, HV_CHANGED_EFER = 1u << 5,
-    HV_CHANGED_MSR = 1u << 6, HV_CHANGED_INJECT = 1u << 7, HV_CHANGED_MODE = 1u << 8,
+    HV_CHANGED_RIP = 1u << 0,
+    HV_CHANGED_GPR = 1u << 1,
+    HV_CHANGED_CR0 = 1u << 2,
+    HV_CHANGED_CR3 = 1u << 3,
+    HV_CHANGED_CR4 = 1u << 4,
+    HV_CHANGED_EFER = 1u << 5,
+    HV_CHANGED_MSR = 1u << 6,
+    HV_CHANGED_INJECT = 1u << 7,
+    HV_CHANGED_MODE = 1u << 8,
     HV_CHANGED_NESTED = 1u << 9,
 };
 

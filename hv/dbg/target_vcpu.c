@@ -18,7 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define FLUSH_US 500000 /* for a client to take the last words, and the UART to send them */
+#define FLUSH_US         500000 /* for a client to take the last words, and the UART to send them */
 #define IDLE_SPINS       2000u
 #define UART_LSR         5
 #define LSR_DATA         1

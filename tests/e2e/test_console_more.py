@@ -281,12 +281,13 @@ def test_attach_again_and_again(work: Path) -> None:
         stdin=subprocess.DEVNULL)
     try:
         time.sleep(6)  # booted, also on a loaded machine
-        for extra in ([], ["--bare"], [], ["--bare"], ["--bare"], []):
-            for end in (["-e", "detach"], []):
-                run = trapline(work, "attach", *extra, "--batch", "--timeout", "20", "-e", "interrupt",
-                               "-e", "stepi", "-e", "print/x rip", *end, str(path))
-                assert run.status == 0, (extra, end, str(run))
-                assert re.search(r"= 0x10[0-9a-f]{4}", run.out), str(run)
+        carriers: list[list[str]] = [[], ["--bare"], [], ["--bare"], ["--bare"], []]
+        ends: list[list[str]] = [["-e", "detach"], []]
+        for extra, end in ((c, e) for c in carriers for e in ends):
+            run = trapline(work, "attach", *extra, "--batch", "--timeout", "20", "-e", "interrupt",
+                           "-e", "stepi", "-e", "print/x rip", *end, str(path))
+            assert run.status == 0, (extra, end, str(run))
+            assert re.search(r"= 0x10[0-9a-f]{4}", run.out), str(run)
     finally:
         qemu.kill()
         qemu.wait()
