@@ -626,8 +626,13 @@ bool entry_is_deadly(const struct entry_state *state)
     if (svm)
         return !(v[VMCB_ROW_guest_cr0] & CR0_PG) && !(v[VMCB_ROW_guest_cr4] & CR4_PAE) &&
                (v[VMCB_ROW_guest_efer] & EFER_LME) && !strcmp(hv_caps.platform, "qemu-tcg");
-    return (v[VMCS_ROW_entry_controls] >> 9 & 1) && !(v[VMCS_ROW_guest_cr0] & CR0_PE) &&
-           !strcmp(hv_caps.platform, "bochs");
+    if (strcmp(hv_caps.platform, "bochs"))
+        return false;
+    /* "unsupported event injection type 7": a pending MTF exit with a vector */
+    if (v[VMCS_ROW_entry_intr_info] >> 31 & 1 && (v[VMCS_ROW_entry_intr_info] >> 8 & 7) == 7 &&
+        v[VMCS_ROW_entry_intr_info] & 0xff)
+        return true;
+    return (v[VMCS_ROW_entry_controls] >> 9 & 1) && !(v[VMCS_ROW_guest_cr0] & CR0_PE);
 }
 
 bool entry_is_safe(const struct entry_state *state)

@@ -229,6 +229,27 @@ static void pdptes_are_qualification_2(void **state)
     assert_int_equal(rules_outcome(findings, count).detail, 2);
 }
 
+/* The recipe of tests/README.md, "A new rule", on the rule it was tried with. */
+static void tpr_threshold_against_the_page(void **state)
+{
+    struct snapshot s;
+
+    (void)state;
+    legal_vmx(&s);
+    snapshot_set(&s, R(proc_controls), s.field[R(proc_controls)] | 1u << 21);
+    snapshot_set(&s, R(virtual_apic_addr), 0x5000);
+    snapshot_set(&s, R(tpr_threshold), 3);
+    assert_int_equal(judge(&s), 0);
+    assert_true(count == 1 && findings[0].cannot_tell); /* the page was not looked at */
+    s.vtpr_known = true;
+    s.vtpr = 0x20;
+    assert_int_equal(judge(&s), 1);
+    assert_string_equal(findings[0].rule->id, "ctl.tpr-threshold.vtpr");
+    s.vtpr = 0x30;
+    assert_int_equal(judge(&s), 0);
+    assert_int_equal(count, 0);
+}
+
 static void missing_values_are_not_fine(void **state)
 {
     struct snapshot s;
@@ -345,6 +366,7 @@ int main(void)
         cmocka_unit_test(each_change_breaks_its_rule),
         cmocka_unit_test(seed_ladder),
         cmocka_unit_test(pdptes_are_qualification_2),
+        cmocka_unit_test(tpr_threshold_against_the_page),
         cmocka_unit_test(missing_values_are_not_fine),
         cmocka_unit_test(findings_never_overrun),
         cmocka_unit_test(svm_rules),
