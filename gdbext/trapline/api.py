@@ -38,7 +38,10 @@ class Registers:
         value = gdb.parse_and_eval(f"${name}")
         if value.type.code == gdb.TYPE_CODE_VOID:
             raise AttributeError(f"no register {name}")
-        return int(value.cast(gdb.lookup_type("unsigned long")))
+        try:
+            return int(value.cast(gdb.lookup_type("unsigned long")))
+        except gdb.error:
+            raise AttributeError(f"register {name} is not available on this platform") from None
 
     def __setattr__(self, name: str, value: int) -> None:
         getattr(self, name)

@@ -235,7 +235,7 @@ class Walk(Command):
 
 
 class Ring(Command):
-    """trapline ring [N] [KIND]: the last N exits (default 16), newest last; of those, the ones of KIND."""
+    """trapline ring [N] [KIND,...]: the last N exits (default 16), newest last; of those, the ones of these kinds."""
 
     name = "ring"
     words = tuple(wire.KIND_WORDS[1:])
@@ -261,23 +261,23 @@ class Explain(Command):
 
 
 class Check(Command):
-    """trapline check [FIELD=VALUE...]: the VM-entry rules on the state as it is, with these fields
-    changed for the question only."""
+    """trapline check [if NAME = VALUE and NAME.BIT = VALUE ...]: the VM-entry rules on the state as it is,
+    with these fields, registers or bits changed for the question only."""
 
     name = "check"
+    words = ("if", "and")
+    _CHANGE = re.compile(r"(?:(?:if|and)\b|&&|,|\s)*([A-Za-z_][\w.]*)\s*=\s*([^\s,&]+)")
 
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("change", nargs="*", metavar="FIELD=VALUE")
-
-    def run(self, args: argparse.Namespace) -> str:
-        here = road.current()
-        changes = []
-        for word in args.change:
-            name, equals, value = word.partition("=")
-            if not equals:
-                raise gdb.GdbError("usage: trapline check [FIELD=VALUE...]")
-            changes.append(f"{name}={int(gdb.parse_and_eval(value)) & (2**64 - 1):x}")
-        return here.text_object("check", ",".join(changes))
+    def invoke(self, argument: str, from_tty: bool) -> None:
+        changes, at = [], 0
+        while argument[at:].strip():
+            match = self._CHANGE.match(argument, at)
+            if not match:
+                raise gdb.GdbError("usage: trapline check [if NAME = VALUE and NAME.BIT = VALUE ...]")
+            value = int(gdb.parse_and_eval(match[2])) & (2**64 - 1)
+            changes.append(f"{match[1]}={value:x}")
+            at = match.end()
+        self.say(road.current().text_object("check", ",".join(changes)))
 
 
 class Audit(Command):

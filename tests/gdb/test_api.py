@@ -55,6 +55,10 @@ try:
     t.regs.nonsense
 except AttributeError as error:
     print("refused:", error)
+try:
+    print("controls", hex(t.regs.entry_controls))
+except AttributeError as error:
+    print("refused:", error)
 """
 
 # Conditions and what they must give at the stop of PAGING in long_mode: a check of compiler and evaluator.
@@ -111,6 +115,9 @@ def test_time_out(platform: Platform, work: Path) -> None:
     assert f"timed out: 2 s are over; the guest stands at 0x{spin:x}" in said.text, said.text
     assert "soon True" in said.text and f"events 0 rip 0x{spin:x}" in said.text, said.text
     assert "refused: no register nonsense" in said.text, said.text
+    vmx = platform.backend == "vmx"
+    controls = "controls 0x" if vmx else "refused: register entry_controls is not available on this platform"
+    assert controls in said.text, said.text
 
 
 @pytest.mark.parametrize("name", ["qemu-svm", "bochs-vmx"])

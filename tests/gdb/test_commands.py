@@ -39,6 +39,8 @@ def test_commands(platform: Platform, work: Path) -> None:
         "trapline explain",
         "trapline check",
         "trapline check guest_rip=0x8000000000000000",
+        "trapline check if cr0.PG = 1 and cr4.PAE = 0",
+        "trapline check nonsense",
         "trapline audit cpuid",
         "trapline record",
         "trapline registers",
@@ -82,6 +84,8 @@ def test_commands(platform: Platform, work: Path) -> None:
     assert "the entry succeeds" in said.of("trapline check"), said.text
     if not svm:
         assert re.search(r"(?i)rip", said.of("trapline check guest_rip=0x8000000000000000")), said.text
+    assert "cr4" in said.of("trapline check if cr0.PG = 1 and cr4.PAE = 0").lower(), said.text
+    assert said.of("trapline check nonsense").startswith("usage: trapline check")
     # Text of the hypervisor's, or its one line that this version has none.
     assert said.of("trapline audit cpuid").strip() and "Traceback" not in said.text
     assert said.of("trapline record").startswith("tl: crash begin") or "crash begin" in said.of("trapline record")
