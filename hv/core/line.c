@@ -21,6 +21,7 @@
 #define NMI_TAIL_MS 200u
 
 static uint64_t last_active_tsc; /* 0: never */
+static uint32_t seen_bytes;      /* of hv_uart, when that was noted */
 
 static bool data_ready(void)
 {
@@ -32,17 +33,32 @@ void line_active(void)
     last_active_tsc = rdtsc();
 }
 
+/* A byte may come while others are read: whoever read it, its NMI is still to come. */
+static void note_bytes(void)
+{
+    if (hv_uart.received_bytes == seen_bytes)
+        return;
+    seen_bytes = hv_uart.received_bytes;
+    line_active();
+}
+
 bool line_poll(struct vcpu *vcpu)
 {
+    bool stop;
+
     if (data_ready())
         line_active();
-    if (hv_debug.poll)
-        return hv_debug.poll(vcpu);
+    if (hv_debug.poll) {
+        stop = hv_debug.poll(vcpu);
+        note_bytes();
+        return stop;
+    }
     for (int byte = uart_read(&hv_uart); byte >= 0; byte = uart_read(&hv_uart)) {
         uint8_t one = (uint8_t)byte;
 
         uart16550_input(&one, 1);
     }
+    note_bytes();
     return false;
 }
 
@@ -50,6 +66,7 @@ bool line_caused_nmi(void)
 {
     if (!hv_uart.present)
         return false;
+    note_bytes();
     return uart16550_drives_line() ||
            (last_active_tsc && rdtsc() - last_active_tsc < NMI_TAIL_MS * tsc_khz);
 }

@@ -92,7 +92,10 @@ int uart_read(struct uart *uart)
     status = reg_read(uart, REG_LSR);
     if (status & LSR_OVERRUN)
         uart->overruns++;
-    return status & LSR_DATA ? reg_read(uart, REG_DATA) : -1;
+    if (!(status & LSR_DATA))
+        return -1;
+    uart->received_bytes++;
+    return reg_read(uart, REG_DATA);
 }
 
 bool uart_can_write(struct uart *uart)

@@ -20,6 +20,7 @@ struct uart {
     bool present;       /* false: writes vanish, reads find nothing */
     bool stuck; /* the transmitter did not drain in time; tried once per write until it does */
     uint32_t dropped_bytes, overruns;
+    uint32_t received_bytes; /* by uart_read(), modulo 2^32 */
 };
 
 extern struct uart hv_uart; /* the debug line */
