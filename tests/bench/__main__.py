@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
+import line_cost  # noqa: E402
 from machine import BUILD, INITRD, KERNEL, KERNEL_ARGS, PLATFORMS, Machine, tiny  # noqa: E402
 
 
@@ -93,6 +94,36 @@ def linux() -> Iterator[Row]:
         f"x {uptime[False] / uptime[True]:.3f}",
         "<= x 1.10",
     )
+
+
+@measure
+def line() -> Iterator[Row]:
+    """Bytes on the UART: stock GDB bare and at the broker, and dumps."""
+    for platform in (PLATFORMS["qemu-svm"], PLATFORMS["bochs-vmx"]):
+        work = BUILD / "bench" / f"line-{platform.name}"
+        cost = line_cost.gdb_bytes(work, platform)
+        where = f"({platform.name})"
+        yield Row(f"GDB connects, bare line {where}", "", "", f"{cost.connect:.0f} bytes", "<= 4000")
+        yield Row(f"GDB stepi, bare line {where}", "", "", f"{cost.step:.0f} bytes", "<= 400")
+        yield Row(f"GDB stepi, broker {where}", "", "", f"{cost.broker_step:.0f} bytes", "<= 150")
+        for what, wanted in (("random", ">= 90 %"), ("zeros", ">= 500 %")):
+            rate = line_cost.dump_rate(work, platform, what)
+            yield Row(f"dump of {what}, of the line rate {where}", "", "", f"{100 * rate:.0f} %", wanted)
+
+
+@measure
+def condition() -> Iterator[Row]:
+    """A breakpoint whose condition is false: evaluated by the stub, and by GDB over the line."""
+    for platform in (PLATFORMS["bochs-vmx"], PLATFORMS["qemu-svm"]):
+        work = BUILD / "bench" / f"condition-{platform.name}"
+        stub, host = line_cost.condition_rounds(work, platform)
+        yield Row(
+            f"False condition, hits a second ({platform.name})",
+            f"{host:.1f} by GDB",
+            f"{stub:.0f} by stub",
+            f"1/{stub / host:.0f}",
+            "<= 1/500",
+        )
 
 
 def main() -> int:
