@@ -58,6 +58,8 @@ PY_TABLES     := $(patsubst protocol/%.py.in,$(B)/gdbext/trapline/%.py,$(wildcar
 	$(patsubst gdbext/%.py.in,$(B)/gdbext/%.py,$(wildcard gdbext/*.py.in))
 UNIT_BINS     := $(patsubst %,$(B)/unit/test_%,$(UNIT_TESTS))
 FUZZ_BINS     := $(patsubst %,$(B)/fuzz/fuzz_%,$(FUZZ_TARGETS))
+# The fuzzers' kept corpora, once through: regression tests like the others.
+UNIT_BINS     += $(patsubst %,$(B)/unit/replay_%,$(FUZZ_TARGETS))
 TINY_SRCS     := $(filter-out tests/guests/lib_%,$(wildcard tests/guests/*.S))
 TINY_GUESTS   := $(patsubst tests/guests/%.S,$(B)/guests/%.elf,$(filter-out %_boot.S,$(TINY_SRCS))) \
 	$(patsubst tests/guests/%.S,$(B)/guests/%.bin,$(filter %_boot.S,$(TINY_SRCS)))
@@ -215,6 +217,14 @@ $(B)/unit/test_$(1): $(call unit_objs,$(1)) tests/unit/sources.mk Makefile
 	$(CC) $(SAN_FLAGS) -o $$@ $(call unit_objs,$(1)) -lcmocka $(UNIT_LIBS_$(1))
 endef
 $(foreach t,$(UNIT_TESTS),$(eval $(call unit_rule,$(t))))
+
+replay_objs = $(patsubst %.c,$(B)/unit/obj/%.o,tests/fuzz/replay_main.c tests/fuzz/fuzz_$(1).c \
+	$(FUZZ_SRCS_$(1)) $(PROTOCOL_SRCS))
+define replay_rule
+$(B)/unit/replay_$(1): $(call replay_objs,$(1)) tests/fuzz/sources.mk Makefile
+	$(CC) $(SAN_FLAGS) -o $$@ $(call replay_objs,$(1))
+endef
+$(foreach t,$(FUZZ_TARGETS),$(eval $(call replay_rule,$(t))))
 
 define fuzz_rule
 $(B)/fuzz/fuzz_$(1): tests/fuzz/fuzz_$(1).c $(FUZZ_SRCS_$(1)) $(PROTOCOL_SRCS) tests/fuzz/sources.mk \
