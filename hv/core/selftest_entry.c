@@ -31,11 +31,6 @@ static bool ss_is_unusable(const struct snapshot *s)
     return s->field[VMCS_ROW_guest_ss_rights] >> 16 & 1;
 }
 
-static bool injects_type_7(const struct snapshot *s)
-{
-    return (s->field[VMCS_ROW_entry_intr_info] >> 8 & 7) == 7;
-}
-
 static bool not_ia32e(const struct snapshot *s)
 {
     return !(s->field[VMCS_ROW_entry_controls] >> 9 & 1);

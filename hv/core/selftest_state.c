@@ -628,9 +628,9 @@ bool entry_is_deadly(const struct entry_state *state)
                (v[VMCB_ROW_guest_efer] & EFER_LME) && !strcmp(hv_caps.platform, "qemu-tcg");
     if (strcmp(hv_caps.platform, "bochs"))
         return false;
-    /* "unsupported event injection type 7": a pending MTF exit with a vector */
-    if (v[VMCS_ROW_entry_intr_info] >> 31 & 1 && (v[VMCS_ROW_entry_intr_info] >> 8 & 7) == 7 &&
-        v[VMCS_ROW_entry_intr_info] & 0xff)
+    /* "unsupported event injection type 7": a pending MTF exit, on a model without that flag, which
+     * it should refuse */
+    if (v[VMCS_ROW_entry_intr_info] >> 31 & 1 && (v[VMCS_ROW_entry_intr_info] >> 8 & 7) == 7)
         return true;
     return (v[VMCS_ROW_entry_controls] >> 9 & 1) && !(v[VMCS_ROW_guest_cr0] & CR0_PE);
 }
