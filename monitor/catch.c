@@ -13,12 +13,12 @@
 #include "monitor/out.h"
 #include "monitor/stops.h"
 #include "monitor/target.h"
+#include "protocol/agent.h"
+#include "protocol/agent_code.h"
 #include "protocol/tables.h"
 
 #define REQUEST_BYTES 3900 /* fits a packet of 4096 with its frame */
 #define FORMAT_BYTES  400
-
-enum { OP_CONST8 = 0x22, OP_PRINTF = 0x34, OP_END = 0x27, OP_SETV = 0x2d, OP_POP = 0x29 };
 
 struct request {
     char text[REQUEST_BYTES];
@@ -194,6 +194,34 @@ static unsigned conversions(const char *format)
     return count;
 }
 
+static unsigned hex_byte(const char *hex)
+{
+    unsigned value = 0;
+
+    sscanf(hex, "%2x", &value);
+    return value;
+}
+
+/* One argument's code without its `end`, behind `base` bytes of others: jumps are absolute, so they
+ * move along. Returns its length. */
+static size_t put_argument(struct request *request, const char *hex, size_t base)
+{
+    size_t len_bytes = strlen(hex) / 2 - 1, at = 0;
+
+    while (at < len_bytes) {
+        uint8_t opcode = (uint8_t)hex_byte(hex + 2 * at), operand_bytes = 0;
+
+        agent_op_name(opcode, &operand_bytes);
+        if (opcode == AGENT_OP_goto || opcode == AGENT_OP_if_goto)
+            put(request, "%02x%04zx", opcode,
+                base + (hex_byte(hex + 2 * at + 2) << 8 | hex_byte(hex + 2 * at + 4)));
+        else
+            put(request, "%.*s", 2 * (1 + operand_bytes), hex + 2 * at);
+        at += 1u + operand_bytes;
+    }
+    return len_bytes;
+}
+
 /* log "format", EXPR, ...: the arguments are pushed last first, then channel and function. */
 static bool parse_log(struct console *console, const char **text, struct request *request)
 {
@@ -201,8 +229,9 @@ static bool parse_log(struct console *console, const char **text, struct request
     size_t format_len_bytes = parse_string(text, format, sizeof(format));
     char *code[AGENT_PRINTF_ARGS_MAX];
     unsigned count = 0;
+    size_t base = 0;
     bool good = true;
-    uint8_t tail[] = {OP_CONST8, 0, OP_CONST8, 0, OP_PRINTF, 0, 0, 0};
+    uint8_t tail[] = {AGENT_OP_const8, 0, AGENT_OP_const8, 0, AGENT_OP_printf, 0, 0, 0};
 
     if (format_len_bytes == 0) {
         out_error("log takes \"format\", EXPR...: at `%.40s`", *text);
@@ -234,13 +263,13 @@ static bool parse_log(struct console *console, const char **text, struct request
     if (good) {
         put(request, "do:log,");
         for (unsigned i = count; i > 0; i--)
-            put(request, "%.*s", (int)strlen(code[i - 1]) - 2, code[i - 1]); /* without its `end` */
+            base += put_argument(request, code[i - 1], base);
         tail[5] = (uint8_t)count;
         tail[6] = (uint8_t)(format_len_bytes >> 8);
         tail[7] = (uint8_t)format_len_bytes;
         put_hex(request, tail, sizeof(tail));
         put_hex(request, (const uint8_t *)format, format_len_bytes);
-        put(request, "%02x;", OP_END);
+        put(request, "%02x;", AGENT_OP_end);
     }
     while (count > 0)
         free(code[--count]);
@@ -285,7 +314,8 @@ static bool parse_set(struct console *console, const char **text, struct request
         out_error("an action can set registers and vmcs.FIELDs; `%s` is neither", left);
     }
     if (hex) {
-        uint8_t tail[] = {OP_SETV, (uint8_t)(number >> 8), (uint8_t)number, OP_POP, OP_END};
+        uint8_t tail[] = {AGENT_OP_setv, (uint8_t)(number >> 8), (uint8_t)number, AGENT_OP_pop,
+                          AGENT_OP_end};
 
         put(request, "do:set,%.*s", (int)strlen(hex) - 2, hex);
         put_hex(request, tail, sizeof(tail));

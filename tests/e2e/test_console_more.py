@@ -105,6 +105,14 @@ def test_log_action_stops_nowhere(work: Path) -> None:
     assert "powered the machine off" in run.out
 
 
+def test_log_of_choices(work: Path) -> None:
+    """Values with jumps in their code, one behind the other."""
+    action = 'log "%lx %lx %lx", rax == 1 && rcx < 100, rax ? 5 : 6, rax == 0 || rax == 7'
+    run = trapline(work, "run", "--batch", "--timeout", "60", "-e", "catch cpuid do " + action,
+                   "-e", "continue", str(tiny("osxsave")))
+    assert re.search(r"^1 5 0$", run.out, re.MULTILINE), str(run)
+
+
 def test_record_and_replay(work: Path) -> None:
     """A replay needs no machine and shows the same."""
     record = work / "session.rec"
