@@ -4,7 +4,7 @@
  */
 #include "dbg/codepool.h"
 
-#include <string.h>
+#include "lib/mem.h"
 
 void pool_reset(struct codepool *pool)
 {
