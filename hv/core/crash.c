@@ -41,9 +41,9 @@ void crash_hv_fault(const struct fault_frame *frame, const char *why)
     if (frame)
         trace_count = fault_trace(frame->rip, frame->rbp, frame->rsp, trace, RECORD_TRACE_MAX);
     else /* a failed assertion: whoever called */
-        trace_count = fault_trace((uint64_t)__builtin_return_address(0) - 1,
-                                  *(const uint64_t *)__builtin_frame_address(0), 0, trace,
-                                  RECORD_TRACE_MAX);
+        trace_count =
+            fault_trace((uint64_t)__builtin_return_address(0) - 1,
+                        *(const uint64_t *)__builtin_frame_address(0), 0, trace, RECORD_TRACE_MAX);
     fault_why = why;
     fault_cr2 = read_cr2();
 }

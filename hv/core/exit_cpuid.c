@@ -25,6 +25,7 @@
 #define L7C_OSPKE    (1u << 4)
 #define L7C_WAITPKG  (1u << 5)
 #define L7C_CET_SS   (1u << 7)
+#define L7C_RDPID    (1u << 22)
 #define L7D_CET_IBT  (1u << 20)
 /* Leaf 0xd, subleaf 1 EAX */
 #define LDA_XSAVES (1u << 3)
@@ -53,6 +54,8 @@ static void filter_features7(struct vcpu *vcpu, struct cpuid_regs *r)
     r->ecx &= ~(L7C_OSPKE | L7C_CET_SS);
     if (!hv_caps.guest_waitpkg)
         r->ecx &= ~L7C_WAITPKG;
+    if (!hv_caps.guest_rdtscp) /* one control enables both */
+        r->ecx &= ~L7C_RDPID;
     if (vcpu->cr4_wrote & CR4_PKE)
         r->ecx |= L7C_OSPKE;
     r->edx &= ~L7D_CET_IBT;

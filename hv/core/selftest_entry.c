@@ -14,7 +14,7 @@
 #include "protocol/tables.h"
 
 #define VTPR_OFFSET 0x80u /* SDM, "Virtual-APIC Page" */
-#define PRINTED_MAX 20u /* disagreements spelled out; all are counted */
+#define PRINTED_MAX 20u   /* disagreements spelled out; all are counted */
 
 /*
  * Rules that an emulator is known not to apply as the manual says: there a violation may or may not
