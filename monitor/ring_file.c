@@ -18,8 +18,26 @@
     M(number)                                                                                      \
     M(tsc)                                                                                         \
     M(reason)                                                                                      \
-    M(info1) M(info2) M(cs) M(rip) M(rsp) M(rflags) M(cr0) M(cr3) M(cr4) M(efer) M(rax) M(rcx)     \
-        M(rdx) M(rbx) M(value) M(event) M(inject) M(changed) M(cycles) M(verdict)
+    M(info1)                                                                                       \
+    M(info2)                                                                                       \
+    M(cs)                                                                                          \
+    M(rip)                                                                                         \
+    M(rsp)                                                                                         \
+    M(rflags)                                                                                      \
+    M(cr0)                                                                                         \
+    M(cr3)                                                                                         \
+    M(cr4)                                                                                         \
+    M(efer)                                                                                        \
+    M(rax)                                                                                         \
+    M(rcx)                                                                                         \
+    M(rdx)                                                                                         \
+    M(rbx)                                                                                         \
+    M(value)                                                                                       \
+    M(event)                                                                                       \
+    M(inject)                                                                                      \
+    M(changed)                                                                                     \
+    M(cycles)                                                                                      \
+    M(verdict)
 
 bool ring_is_trace_name(const char *path)
 {

@@ -47,8 +47,10 @@ static const struct msr_row rows[] = {
     {0x000001d9, 0x000001d9, MSR_STATE, HV_ST_DEBUGCTL, 0},
     {0x00000277, 0x00000277, MSR_STATE, HV_ST_PAT, 0},
     {0x00000480, 0x000004ff, MSR_ABSENT, 0, HV_READ | HV_WRITE}, /* VMX capabilities */
-    {0x00000560, 0x00000561, MSR_ABSENT, 0, HV_READ | HV_WRITE}, /* Processor Trace: not shown, and */
-    {0x00000570, 0x00000572, MSR_ABSENT, 0, HV_READ | HV_WRITE}, /* its output takes host addresses */
+    {0x00000560, 0x00000561, MSR_ABSENT, 0,
+     HV_READ | HV_WRITE}, /* Processor Trace: not shown, and */
+    {0x00000570, 0x00000572, MSR_ABSENT, 0,
+     HV_READ | HV_WRITE}, /* its output takes host addresses */
     {0x00000580, 0x00000587, MSR_ABSENT, 0, HV_READ | HV_WRITE},
     {0x00000830, 0x00000830, MSR_X2APIC_ICR, 0, HV_WRITE},
     {0xc0000080, 0xc0000080, MSR_EFER, 0, HV_READ | HV_WRITE},

@@ -191,7 +191,8 @@ bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, 
 
     *fault = (struct guest_fault){0};
     if (vcpu_code_bits(vcpu) != 64)
-        gva &= 0xffffffff; /* segment base plus offset wraps; in a long mode guest the walk does not */
+        gva &=
+            0xffffffff; /* segment base plus offset wraps; in a long mode guest the walk does not */
     /* First the question for every page, then the copy: all or nothing. Counted in bytes done, since
      * the address may wrap. */
     while (asked_bytes < len_bytes) {

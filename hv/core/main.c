@@ -21,8 +21,8 @@
 #include "core/options.h"
 #include "core/power.h"
 #include "core/ring.h"
-#include "core/selftest_entry.h"
 #include "core/seeded.h"
+#include "core/selftest_entry.h"
 #include "core/uart16550.h"
 #include "cpu/cpu.h"
 #include "cpu/mem.h"
@@ -128,8 +128,8 @@ static struct vcpu *make_vcpu(const struct hv_options *options)
     if (!error)
         error = nested_init(&root_hpa);
     if (!error)
-        error = ring_init(vcpu, options->ring_records ? options->ring_records
-                                                      : RING_DEFAULT_RECORDS);
+        error =
+            ring_init(vcpu, options->ring_records ? options->ring_records : RING_DEFAULT_RECORDS);
     if (!error)
         error = hv_backend->vcpu_init(vcpu, root_hpa);
     if (error)
