@@ -9,6 +9,7 @@ could repeat are not worth a row: count instructions, bytes, or two runs side by
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -132,20 +133,21 @@ def main() -> int:
     if unknown:
         print(f"bench: no measure {', '.join(unknown)}; there are: {', '.join(MEASURES)}", file=sys.stderr)
         return 2
-    rows = [Row("", "bare", "trapline", "cost", "wanted")]
     failed = False
-    for name in names:
+    show(Row("", "bare", "trapline", "cost", "wanted"))
+    for name in names:  # each prints as it ends: a later one that fails takes nothing away
         print(f"bench: {name} ...", file=sys.stderr, flush=True)
         try:
-            rows += MEASURES[name]()
-        except RuntimeError as error:
-            print(f"bench: {error}", file=sys.stderr)
+            for row in MEASURES[name]():
+                show(row)
+        except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as error:
+            print(f"bench: {name} was not measured: {error}", file=sys.stderr)
             failed = True
-    widths = [max(len(getattr(r, f)) for r in rows) for f in ("what", "bare", "hv", "cost", "wanted")]
-    for row in rows:
-        cells = (row.what, row.bare, row.hv, row.cost, row.wanted)
-        print("  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))))
     return 1 if failed else 0
+
+
+def show(row: Row) -> None:
+    print(f"{row.what:<58} {row.bare:>10} {row.hv:>10} {row.cost:>10}  {row.wanted}", flush=True)
 
 
 if __name__ == "__main__":
