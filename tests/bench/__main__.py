@@ -9,6 +9,7 @@ could repeat are not worth a row: count instructions, bytes, or two runs side by
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -126,6 +127,8 @@ def condition() -> Iterator[Row]:
             "<= 1/500",
         )
 
+LIMIT_SECONDS = 300  # a measure
+
 
 def main() -> int:
     names = sys.argv[1:] or list(MEASURES)
@@ -134,16 +137,24 @@ def main() -> int:
         print(f"bench: no measure {', '.join(unknown)}; there are: {', '.join(MEASURES)}", file=sys.stderr)
         return 2
     failed = False
+    signal.signal(signal.SIGALRM, out_of_time)
     show(Row("", "bare", "trapline", "cost", "wanted"))
     for name in names:  # each prints as it ends: a later one that fails takes nothing away
         print(f"bench: {name} ...", file=sys.stderr, flush=True)
+        signal.alarm(LIMIT_SECONDS)
         try:
             for row in MEASURES[name]():
                 show(row)
         except (RuntimeError, AssertionError, OSError, subprocess.SubprocessError) as error:
             print(f"bench: {name} was not measured: {error}", file=sys.stderr)
             failed = True
+        finally:
+            signal.alarm(0)
     return 1 if failed else 0
+
+
+def out_of_time(*_: object) -> None:
+    raise RuntimeError(f"it took longer than {LIMIT_SECONDS} s")
 
 
 def show(row: Row) -> None:
