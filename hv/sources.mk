@@ -105,5 +105,7 @@ HV_SRCS += hv/dbg/target_tl.c
 HV_SRCS += hv/dbg/target_object.c
 HV_SRCS += hv/core/selftest_entry.c
 HV_SRCS += hv/core/selftest_state.c
+HV_SRCS += hv/core/selftest_modes.c
+HV_SRCS += hv/core/selftest_damage.c
 HV_SRCS += hv/core/cpu_facts.c
 HV_SRCS += hv/core/power.c

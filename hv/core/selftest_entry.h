@@ -29,7 +29,7 @@ struct entry_case {
     struct entry_change change[ENTRY_CHANGES_MAX];
 };
 
-/* selftest_state.c: random numbers (repeatable from the seed), legal states, changes. */
+/* Random numbers, repeatable from the seed (selftest_damage.c). */
 void entry_seed(uint64_t seed);
 uint32_t entry_random(uint32_t below);
 /* Reads the backend's own state as the base of all modes. Needs vcpu_init() done. */
@@ -41,7 +41,6 @@ struct entry_case entry_make(struct entry_state *state, uint32_t step);
 bool entry_is_safe(const struct entry_state *state);
 /* Is this a field that the CPU uses on the hypervisor's own behalf? */
 bool entry_row_is_dangerous(uint16_t row);
-
 /* Would even a refused entry of this state take the hypervisor down on this emulator? */
 bool entry_is_deadly(const struct entry_state *state);
 
