@@ -10,6 +10,7 @@
 
 #include "monitor/console.h"
 #include "monitor/target_impl.h"
+#include "protocol/rsp.h"
 
 #define READ_CHUNK_BYTES   1024
 #define BINARY_FROM_BYTES  256        /* below it hex digits are as good */
@@ -184,33 +185,20 @@ char *target_object(struct target *target, const char *object, const char *annex
 
 bool target_key(const char *text, const char *key, char *value, size_t cap_bytes)
 {
-    size_t key_len_bytes = strlen(key), len_bytes;
+    struct rsp_slice found;
 
-    while (text && *text) {
-        if (strncmp(text, key, key_len_bytes) == 0 && text[key_len_bytes] == ':') {
-            text += key_len_bytes + 1;
-            len_bytes = strcspn(text, ";");
-            if (len_bytes >= cap_bytes)
-                len_bytes = cap_bytes - 1;
-            memcpy(value, text, len_bytes);
-            value[len_bytes] = '\0';
-            return true;
-        }
-        text = strchr(text, ';');
-        if (text)
-            text++;
-    }
-    return false;
+    if (!text || !rsp_find(rsp_cursor(text, strlen(text)), key, &found))
+        return false;
+    if (found.length >= cap_bytes)
+        found.length = cap_bytes - 1;
+    memcpy(value, found.text, found.length);
+    value[found.length] = '\0';
+    return true;
 }
 
 bool target_key_number(const char *text, const char *key, uint64_t *value)
 {
-    char word[40], *end;
-
-    if (!target_key(text, key, word, sizeof(word)) || !word[0])
-        return false;
-    *value = strtoull(word, &end, 16);
-    return *end == '\0';
+    return text && rsp_find_hex(rsp_cursor(text, strlen(text)), key, value);
 }
 
 /* ---- registers ---- */

@@ -54,8 +54,8 @@ bool target_do(struct target *target, const char *format, ...)
 char *target_object(struct target *target, const char *object, const char *annex);
 
 /*
- * A value of "key:value;key:value" text: copies it (without the semicolon); false when the key is
- * not there.
+ * A value of "key:value;key:value" text, which ends at a '|' where the next record begins: copies it
+ * (without the semicolon); false when the key is not there.
  */
 bool target_key(const char *text, const char *key, char *value, size_t cap_bytes);
 bool target_key_number(const char *text, const char *key, uint64_t *value);

@@ -71,22 +71,8 @@ void rsp_tx_start(struct rsp_tx *tx, void *buf, size_t cap_bytes, bool encode_ru
 
 void rsp_tx_byte(struct rsp_tx *tx, uint8_t byte);    /* as it is; not '#', '$', '}', '*' */
 void rsp_tx_str(struct rsp_tx *tx, const char *text); /* the same, a whole string */
-/* Bytes that a packet cannot hold become '?'. */
-void rsp_tx_text(struct rsp_tx *tx, const char *text, size_t length);
-void rsp_tx_hex(struct rsp_tx *tx, uint64_t value);                    /* without leading zeros */
-void rsp_tx_hex_le(struct rsp_tx *tx, uint64_t value, unsigned bytes); /* as registers travel */
 void rsp_tx_hex_bytes(struct rsp_tx *tx, const void *bytes, size_t length);
-void rsp_tx_binary(struct rsp_tx *tx, const void *bytes, size_t length);    /* escaped */
-void rsp_tx_pair(struct rsp_tx *tx, const char *key, uint64_t value);       /* key:HEX; */
-void rsp_tx_pair_str(struct rsp_tx *tx, const char *key, const char *word); /* key:word; */
-
-/* Data bytes that surely still fit (each byte counted once). */
-size_t rsp_tx_room(const struct rsp_tx *tx);
-
-/* Forgets everything after the data length `mark` (from rsp_tx_mark()): to undo a record that did
- * not fit. A mark ends a run. */
-size_t rsp_tx_mark(struct rsp_tx *tx);
-void rsp_tx_rewind(struct rsp_tx *tx, size_t mark);
+void rsp_tx_binary(struct rsp_tx *tx, const void *bytes, size_t length); /* escaped */
 
 /* Puts '#' and the checksum. Returns the length of the whole packet, or 0 when it did not fit. */
 size_t rsp_tx_finish(struct rsp_tx *tx);
@@ -110,14 +96,8 @@ bool rsp_at_end(const struct rsp_cursor *cursor);
 
 /* Each take_ moves the cursor and returns true, or leaves it and returns false. */
 bool rsp_take(struct rsp_cursor *cursor, char c);
-bool rsp_take_str(struct rsp_cursor *cursor, const char *prefix);
 /* One or more hex digits, at most 16 significant ones. */
 bool rsp_take_hex(struct rsp_cursor *cursor, uint64_t *value);
-bool rsp_take_hex_max(struct rsp_cursor *cursor, uint64_t *value, uint64_t max);
-/* Exactly 2 * length hex digits. */
-bool rsp_take_hex_bytes(struct rsp_cursor *cursor, void *bytes, size_t length);
-/* Exactly 2 * bytes hex digits, least significant byte first (registers). bytes 1..8. */
-bool rsp_take_hex_le(struct rsp_cursor *cursor, uint64_t *value, unsigned bytes);
 /* All up to one of the stop characters or the end; may be empty, so it always succeeds. */
 struct rsp_slice rsp_take_until(struct rsp_cursor *cursor, const char *stops);
 /* One `key:value;` pair (the last ';' may be missing). False at the end, at '|', when malformed. */
@@ -128,10 +108,9 @@ bool rsp_take_record(struct rsp_cursor *cursor, struct rsp_cursor *record);
 bool rsp_slice_is(struct rsp_slice slice, const char *text);
 /* The whole slice as a number. */
 bool rsp_slice_hex(struct rsp_slice slice, uint64_t *value);
-/* The whole slice as hex-coded bytes, counted in *length. False if odd, bad, or above cap. */
-bool rsp_slice_bytes(struct rsp_slice slice, void *bytes, size_t cap_bytes, size_t *length);
 
-/* Value of the pair with this key in `pairs` (a header or record). False when it is not there. */
+/* Value of the first pair with this key in `pairs` (a header or record: it ends at a '|'). False when it
+ * is not there. */
 bool rsp_find(struct rsp_cursor pairs, const char *key, struct rsp_slice *value);
 bool rsp_find_hex(struct rsp_cursor pairs, const char *key, uint64_t *value);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Reading packet data: integers, hex bytes, `key:value;` pairs and records. All bounded by the
- * cursor's end; a parse that fails leaves the cursor where it was.
+ * Reading replies to our own packets: `key:value;` pairs and records. All bounded by the cursor's
+ * end; a parse that fails leaves the cursor where it was. Requests are read by the stub.
  */
 #include "protocol/rsp.h"
 
@@ -25,23 +25,7 @@ bool rsp_take(struct rsp_cursor *cursor, char c)
     return true;
 }
 
-bool rsp_take_str(struct rsp_cursor *cursor, const char *prefix)
-{
-    const uint8_t *at = cursor->at;
-
-    for (; *prefix; prefix++, at++)
-        if (at == cursor->end || *at != (uint8_t)*prefix)
-            return false;
-    cursor->at = at;
-    return true;
-}
-
 bool rsp_take_hex(struct rsp_cursor *cursor, uint64_t *value)
-{
-    return rsp_take_hex_max(cursor, value, UINT64_MAX);
-}
-
-bool rsp_take_hex_max(struct rsp_cursor *cursor, uint64_t *value, uint64_t max)
 {
     const uint8_t *at = cursor->at;
     uint64_t result = 0;
@@ -55,39 +39,9 @@ bool rsp_take_hex_max(struct rsp_cursor *cursor, uint64_t *value, uint64_t max)
             return false;
         result = result << 4 | (unsigned)digit;
     }
-    if (at == cursor->at || result > max)
+    if (at == cursor->at)
         return false;
     cursor->at = at;
-    *value = result;
-    return true;
-}
-
-bool rsp_take_hex_bytes(struct rsp_cursor *cursor, void *bytes, size_t length)
-{
-    const uint8_t *at = cursor->at;
-    uint8_t *out = bytes;
-
-    if ((size_t)(cursor->end - at) / 2 < length)
-        return false;
-    /* Checked before anything is stored, so that a failure leaves the target alone too. */
-    for (size_t i = 0; i < 2 * length; i++)
-        if (rsp_hex_digit(at[i]) < 0)
-            return false;
-    for (size_t i = 0; i < length; i++, at += 2)
-        out[i] = (uint8_t)(rsp_hex_digit(at[0]) << 4 | rsp_hex_digit(at[1]));
-    cursor->at = at;
-    return true;
-}
-
-bool rsp_take_hex_le(struct rsp_cursor *cursor, uint64_t *value, unsigned bytes)
-{
-    uint8_t raw[8];
-    uint64_t result = 0;
-
-    if (bytes > sizeof(raw) || !rsp_take_hex_bytes(cursor, raw, bytes))
-        return false;
-    while (bytes--)
-        result = result << 8 | raw[bytes];
     *value = result;
     return true;
 }
@@ -158,27 +112,20 @@ bool rsp_slice_hex(struct rsp_slice slice, uint64_t *value)
     return true;
 }
 
-bool rsp_slice_bytes(struct rsp_slice slice, void *bytes, size_t cap_bytes, size_t *length)
-{
-    struct rsp_cursor cursor = rsp_cursor(slice.text, slice.length);
-
-    if (slice.length % 2 || slice.length / 2 > cap_bytes ||
-        !rsp_take_hex_bytes(&cursor, bytes, slice.length / 2))
-        return false;
-    *length = slice.length / 2;
-    return true;
-}
-
 bool rsp_find(struct rsp_cursor pairs, const char *key, struct rsp_slice *value)
 {
     struct rsp_slice k, v;
 
-    while (rsp_take_pair(&pairs, &k, &v))
-        if (rsp_slice_is(k, key)) {
+    for (;;) {
+        if (!rsp_take_pair(&pairs, &k, &v)) { /* a word without a value: not ours, step over it */
+            rsp_take_until(&pairs, ";|");
+            if (!rsp_take(&pairs, ';'))
+                return false;
+        } else if (rsp_slice_is(k, key)) {
             *value = v;
             return true;
         }
-    return false;
+    }
 }
 
 bool rsp_find_hex(struct rsp_cursor pairs, const char *key, uint64_t *value)

@@ -79,28 +79,6 @@ static bool is_special(uint8_t byte)
     return byte == '#' || byte == '$' || byte == '}' || byte == '*';
 }
 
-void rsp_tx_text(struct rsp_tx *tx, const char *text, size_t length)
-{
-    for (size_t i = 0; i < length; i++) {
-        uint8_t c = (uint8_t)text[i];
-
-        rsp_tx_byte(tx, c < 0x20 || c > 0x7e || is_special(c) ? '?' : c);
-    }
-}
-
-void rsp_tx_hex(struct rsp_tx *tx, uint64_t value)
-{
-    unsigned shift = 60;
-
-    while (shift && !(value >> shift))
-        shift -= 4;
-    for (;; shift -= 4) {
-        rsp_tx_byte(tx, (uint8_t)digits[(value >> shift) & 15]);
-        if (!shift)
-            return;
-    }
-}
-
 void rsp_tx_hex_bytes(struct rsp_tx *tx, const void *bytes, size_t length)
 {
     const uint8_t *b = bytes;
@@ -108,14 +86,6 @@ void rsp_tx_hex_bytes(struct rsp_tx *tx, const void *bytes, size_t length)
     for (size_t i = 0; i < length; i++) {
         rsp_tx_byte(tx, (uint8_t)digits[b[i] >> 4]);
         rsp_tx_byte(tx, (uint8_t)digits[b[i] & 15]);
-    }
-}
-
-void rsp_tx_hex_le(struct rsp_tx *tx, uint64_t value, unsigned bytes)
-{
-    for (; bytes; bytes--, value >>= 8) {
-        rsp_tx_byte(tx, (uint8_t)digits[(value >> 4) & 15]);
-        rsp_tx_byte(tx, (uint8_t)digits[value & 15]);
     }
 }
 
@@ -133,43 +103,6 @@ void rsp_tx_binary(struct rsp_tx *tx, const void *bytes, size_t length)
             rsp_tx_byte(tx, b[i]);
         }
     }
-}
-
-void rsp_tx_pair(struct rsp_tx *tx, const char *key, uint64_t value)
-{
-    rsp_tx_str(tx, key);
-    rsp_tx_byte(tx, ':');
-    rsp_tx_hex(tx, value);
-    rsp_tx_byte(tx, ';');
-}
-
-void rsp_tx_pair_str(struct rsp_tx *tx, const char *key, const char *word)
-{
-    rsp_tx_str(tx, key);
-    rsp_tx_byte(tx, ':');
-    rsp_tx_str(tx, word);
-    rsp_tx_byte(tx, ';');
-}
-
-size_t rsp_tx_room(const struct rsp_tx *tx)
-{
-    size_t used = tx->length + tx->run + TRAILER;
-
-    return tx->overflow || used >= tx->cap_bytes ? 0 : tx->cap_bytes - used;
-}
-
-size_t rsp_tx_mark(struct rsp_tx *tx)
-{
-    end_run(tx);
-    return tx->length;
-}
-
-void rsp_tx_rewind(struct rsp_tx *tx, size_t mark)
-{
-    tx->run = 0;
-    tx->overflow = false;
-    while (tx->length > mark)
-        tx->sum -= tx->buf[--tx->length];
 }
 
 size_t rsp_tx_finish(struct rsp_tx *tx)

@@ -156,19 +156,8 @@ static void sends_exact_bytes(void **state)
     (void)state;
     SENDS(false, "$OK#9a", rsp_tx_str(&tx, "OK"));
     SENDS(false, "$#00", (void)0);
-    SENDS(true, "$0#30", rsp_tx_hex(&tx, 0));
-    SENDS(false, "$fedcba9876543210#62", rsp_tx_hex(&tx, UINT64_C(0xfedcba9876543210)));
-    SENDS(false, "$7856341200000000#24", rsp_tx_hex_le(&tx, 0x12345678, 8));
-    SENDS(true, "$785634120*\"#20", rsp_tx_hex_le(&tx, 0x12345678, 7));
     SENDS(false, "$00ff2a#bf", rsp_tx_hex_bytes(&tx, "\0\xff*", 3));
     SENDS(true, "$}\x03}\x04}]}\x0a#62", rsp_tx_binary(&tx, "#$}*", 4));
-    SENDS(false, "$a???b#80",
-          rsp_tx_text(&tx,
-                      "a#\n\xc3"
-                      "b",
-                      5));
-    SENDS(false, "$cpu:1f;kind:hlt;#b7", rsp_tx_pair(&tx, "cpu", 31),
-          rsp_tx_pair_str(&tx, "kind", "hlt"));
 }
 
 /* Runs of each length: the forbidden counts never appear, and nothing is lost. */
@@ -208,24 +197,13 @@ static void writer_knows_its_limits(void **state)
 {
     uint8_t out[8 + 1];
     struct rsp_tx tx;
-    size_t mark;
 
     (void)state;
     out[8] = 0xee;
     rsp_tx_start(&tx, out, 8, false);
     rsp_tx_str(&tx, "1234");
-    assert_int_equal(rsp_tx_room(&tx), 0);
     assert_int_equal(rsp_tx_finish(&tx), 8);
     assert_memory_equal(out, "$1234#ca", 8);
-    rsp_tx_start(&tx, out, 8, false);
-    rsp_tx_str(&tx, "12");
-    mark = rsp_tx_mark(&tx);
-    rsp_tx_str(&tx, "34567");
-    assert_int_equal(rsp_tx_room(&tx), 0);
-    rsp_tx_rewind(&tx, mark);
-    assert_int_equal(rsp_tx_room(&tx), 2);
-    assert_int_equal(rsp_tx_finish(&tx), 6);
-    assert_memory_equal(out, "$12#63", 6);
     rsp_tx_start(&tx, out, 8, true);
     rsp_tx_str(&tx, "1234567");
     assert_int_equal(rsp_tx_finish(&tx), 0);
@@ -261,7 +239,6 @@ static void integers_are_bounded(void **state)
 {
     struct rsp_cursor c = rsp_cursor("00000000000000001f,x", 20);
     uint64_t value = 7;
-    uint8_t bytes[4] = {9, 9, 9, 9};
 
     (void)state;
     assert_true(rsp_take_hex(&c, &value));
@@ -269,25 +246,14 @@ static void integers_are_bounded(void **state)
     assert_false(rsp_take_hex(&c, &value));
     assert_true(rsp_take(&c, ','));
     assert_false(rsp_take(&c, ','));
-    assert_true(rsp_take_str(&c, "x"));
-    assert_false(rsp_take_str(&c, "x"));
+    assert_true(rsp_take(&c, 'x'));
     assert_true(rsp_at_end(&c));
 
     c = rsp_cursor("123456789abcdef01", 17);
     assert_false(rsp_take_hex(&c, &value)); /* 17 digits */
     c = rsp_cursor("ffffffffffffffff", 16);
-    assert_false(rsp_take_hex_max(&c, &value, UINT64_MAX - 1));
-    assert_true(rsp_take_hex_max(&c, &value, UINT64_MAX));
-    c = rsp_cursor("12x4", 4);
-    assert_false(rsp_take_hex_bytes(&c, bytes, 2));
-    assert_int_equal(bytes[0], 9);
-    c = rsp_cursor("123", 3);
-    assert_false(rsp_take_hex_bytes(&c, bytes, 2));
-    c = rsp_cursor("78563412", 8);
-    assert_true(rsp_take_hex_le(&c, &value, 4));
-    assert_true(value == 0x12345678);
-    c = rsp_cursor("7856341200000000ff", 18);
-    assert_false(rsp_take_hex_le(&c, &value, 9));
+    assert_true(rsp_take_hex(&c, &value));
+    assert_true(value == UINT64_MAX);
 }
 
 static void pairs_and_records(void **state)
@@ -296,8 +262,6 @@ static void pairs_and_records(void **state)
     struct rsp_cursor c = rsp_cursor(text, sizeof(text) - 1), record;
     struct rsp_slice slice;
     uint64_t value;
-    uint8_t bytes[2];
-    size_t length;
 
     (void)state;
     assert_true(rsp_find_hex(c, "next", &value) && value == 10);
@@ -309,9 +273,7 @@ static void pairs_and_records(void **state)
     assert_true(rsp_take_record(&c, &record));
     assert_true(rsp_find(record, "empty", &slice) && slice.length == 0);
     assert_true(rsp_find(record, "why", &slice));
-    assert_true(rsp_slice_bytes(slice, bytes, sizeof(bytes), &length));
-    assert_int_equal(length, 1);
-    assert_int_equal(bytes[0], 'A');
+    assert_true(rsp_slice_is(slice, "41"));
     assert_false(rsp_take_record(&c, &record));
 
     c = rsp_cursor("|a|", 3); /* empty header, one record, one empty record */
@@ -322,8 +284,8 @@ static void pairs_and_records(void **state)
     assert_false(rsp_take_pair(&c, &slice, &slice));
     assert_false(rsp_slice_hex((struct rsp_slice){"12g", 3}, &value));
     assert_false(rsp_slice_hex((struct rsp_slice){"", 0}, &value));
-    assert_false(rsp_slice_bytes((struct rsp_slice){"414243", 6}, bytes, 2, &length));
-    assert_false(rsp_slice_bytes((struct rsp_slice){"414", 3}, bytes, 2, &length));
+    assert_true(rsp_find_hex(rsp_cursor("word;key:1f;", 12), "key", &value) && value == 0x1f);
+    assert_false(rsp_find_hex(rsp_cursor("word|key:1f;", 12), "key", &value));
 }
 
 int main(void)
