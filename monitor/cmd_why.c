@@ -9,6 +9,7 @@
 #include "monitor/out.h"
 #include "monitor/ring.h"
 #include "monitor/shots.h"
+#include "monitor/stats.h"
 #include "monitor/stops.h"
 #include "monitor/target.h"
 #include "monitor/view.h"
@@ -112,8 +113,7 @@ static enum cmd_result cmd_record_now(struct console *console, const struct cmd_
 
 static enum cmd_result cmd_stats(struct console *console, const struct cmd_args *args)
 {
-    (void)args;
-    return shown(view_stats(console));
+    return stats_command(console, args->rest);
 }
 
 static enum cmd_result cmd_ring(struct console *console, const struct cmd_args *args)
@@ -139,14 +139,31 @@ const struct cmd_row cmd_why_rows[] = {
      "check if cr0.PG = 1: what would fail if only that changed. FIELD is a field of the VMCS or "
      "VMCB,\nor cr0, cr4, efer, rflags ... of the guest; BIT a name such as PG or LME.",
      cmd_check, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},
-    {"ring", "[COUNT] [KIND[,KIND]] | save FILE | export FILE.jsonl|FILE.trace.json",
-     "the last exits, or all that the ring holds to a file", NULL, cmd_ring, CMD_LINE,
-     CMD_COMPLETE_KIND, NULL},
-    {"stats", "", "exits and cycles by kind", NULL, cmd_stats, CMD_LINE, CMD_COMPLETE_NONE, NULL},
+    {"ring",
+     "[COUNT] [[ignore] KIND|msr:N|port:N|leaf:N|rip:ADDRESS,...] | save FILE | "
+     "export FILE.jsonl|FILE.trace.json",
+     "the last exits, those that fit or (`ignore`) do not, or all that the ring holds to a file",
+     "N may be a range, an MSR's name, a symbol. The trace opens in Perfetto and chrome://tracing. "
+     "A "
+     "ring\nfor a whole boot: `trapline run --hv ring=65536 ...`.",
+     cmd_ring, CMD_LINE, CMD_COMPLETE_KIND, NULL},
+    {"stats", "[kind|msr|port|leaf|vector|rip] [ROWS] [by count|cycles] | save FILE.json",
+     "how often the guest left and what it cost, since the start, largest first",
+     "By kind of exit, or by what the exit was about: MSR, port, CPUID leaf, exception vector, or "
+     "the\n"
+     "RIP it came from. Cycles are TSC ticks until the handler was done; `-`: not measured (CPUID "
+     "on "
+     "the\nshort road). `save` writes all tables as JSON.",
+     cmd_stats, CMD_LINE, CMD_COMPLETE_WORDS, "kind msr port leaf vector rip by count cycles save"},
     {"snapshot", "[NAME]", "remember registers, fields and MSR area under a name; lists without",
      NULL, cmd_snapshot, 0, CMD_COMPLETE_NONE, NULL},
-    {"diff", "A [B]", "differences between two snapshots, or snapshot and now, or two saved rings",
-     NULL, cmd_diff, 0, CMD_COMPLETE_FILE, NULL},
+    {"diff", "A [B] [ignore WHAT,...]",
+     "differences between two snapshots, snapshot and now, or two saved rings",
+     "Of rings the first exit that differs, aligned by kind and RIP. `ignore` leaves out exits "
+     "(KIND, "
+     "msr:N,\nport:N, leaf:N, rip:ADDRESS) and values (info1, value ...); of snapshots names and "
+     "patterns (`vmcs.exit_*`).",
+     cmd_diff, 0, CMD_COMPLETE_FILE, NULL},
     {"audit", "cpuid|memtype|reset",
      "look for disagreements: CPUID and controls, memory types, reset state", NULL, cmd_audit,
      CMD_LINE | CMD_STOPPED, CMD_COMPLETE_WORDS, "cpuid memtype reset"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* See ring.h: fetching and showing. Files and comparison are ring_file.c's. */
+/* See ring.h: fetching and showing. Files are ring_file.c's, comparison is ring_diff.c's. */
 #include "monitor/ring.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "monitor/console.h"
 #include "monitor/out.h"
 #include "monitor/ring_file.h"
-#include "monitor/stops.h"
+#include "monitor/ring_filter.h"
 #include "monitor/target.h"
 #include "monitor/view.h"
 #include "protocol/tables.h"
@@ -26,7 +26,7 @@ static uint64_t little(const uint8_t *bytes, unsigned len_bytes)
 
 struct ring_row ring_decode(const uint8_t b[RING_RECORD_BYTES])
 {
-    return (struct ring_row){
+    struct ring_row row = {
         .tsc = little(b, 8),
         .number = little(b + 8, 8),
         .reason = (uint32_t)little(b + 16, 4),
@@ -52,6 +52,12 @@ struct ring_row ring_decode(const uint8_t b[RING_RECORD_BYTES])
         .changed = (uint32_t)little(b + 152, 4),
         .cycles = (uint32_t)little(b + 156, 4),
     };
+
+    if (row.verdict == RING_UNFINISHED) { /* the rest is the place's last record's */
+        row.inject = 0;
+        row.changed = row.cycles = 0;
+    }
+    return row;
 }
 
 static int digit(char c)
@@ -200,9 +206,11 @@ static enum cmd_result to_file(struct console *console, const char *path, bool e
 enum cmd_result ring_command(struct console *console, const char *text)
 {
     struct ring_rows rows = {NULL, 0};
-    uint64_t count = 16, kinds = UINT64_MAX;
+    struct ring_filter filter;
+    uint64_t count = 16;
     size_t shown = 0, from;
-    char word[32], words[1200];
+    bool ignore, all;
+    char word[32];
     const char *rest = text;
 
     if (cmd_keyword(&rest, "save"))
@@ -216,15 +224,21 @@ enum cmd_result ring_command(struct console *console, const char *text)
             return CMD_ERROR;
         }
     }
-    if (*rest && !stops_parse_kinds(rest, &kinds, words, sizeof(words), NULL))
+    ignore = cmd_keyword(&rest, "ignore");
+    if (ignore && !*rest) {
+        out_error("ignore what? exit kinds, msr:N, port:N, leaf:N, rip:ADDRESS");
         return CMD_ERROR;
-    if (!fetch(console, *rest ? UINT64_MAX : count, &rows))
+    }
+    if (!ring_filter_parse(console, rest, false, &filter))
+        return CMD_ERROR;
+    all = !*rest;
+    if (!fetch(console, all ? count : UINT64_MAX, &rows))
         return CMD_ERROR;
     /* With a filter: the last `count` that pass it. */
     for (from = rows.count; from > 0 && shown < count; from--)
-        shown += kinds >> rows.row[from - 1].kind & 1;
+        shown += all || ring_filter_hits(&filter, &rows.row[from - 1]) != ignore;
     for (; from < rows.count && !console->interrupted; from++)
-        if (kinds >> rows.row[from].kind & 1)
+        if (all || ring_filter_hits(&filter, &rows.row[from]) != ignore)
             show_row(console, &rows.row[from]);
     if (shown == 0)
         out_printf("no such exit in the ring (%zu records)\n", rows.count);

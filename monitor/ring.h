@@ -12,6 +12,7 @@
 #include "monitor/cmd.h"
 
 #define RING_RECORD_BYTES 160
+#define RING_UNFINISHED   0xff /* verdict of an exit that is still being handled */
 
 struct ring_row {
     uint64_t tsc, number, info1, info2, rip, rsp, rflags, cr0, cr3, cr4, efer, rax, rcx, rdx, rbx,
@@ -35,8 +36,11 @@ struct ring_row ring_decode(const uint8_t bytes[RING_RECORD_BYTES]);
 bool ring_load(const char *path, struct ring_rows *rows);
 void ring_free(struct ring_rows *rows);
 
+struct ring_filter;
+
 /*
- * Where two rings differ first, aligned by kind and RIP from their first common record. Prints; true
- * when they differ.
+ * Where two rings differ first, aligned by kind and RIP from their first common record. Exits that
+ * `ignore` hits are left out, and the values it names. Prints; true when they differ.
  */
-bool ring_diff(struct console *console, const struct ring_rows *a, const struct ring_rows *b);
+bool ring_diff(struct console *console, const struct ring_rows *a, const struct ring_rows *b,
+               const struct ring_filter *ignore);

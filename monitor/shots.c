@@ -11,6 +11,7 @@
 #include "monitor/console.h"
 #include "monitor/out.h"
 #include "monitor/ring.h"
+#include "monitor/ring_filter.h"
 #include "monitor/target.h"
 #include "monitor/view.h"
 #include "protocol/tables.h"
@@ -183,9 +184,29 @@ static const struct value *lookup(const struct shot *shot, const char *name)
     return NULL;
 }
 
-static void compare(const struct shot *a, const struct shot *b)
+/* Is the name, with or without its "vmcs.", one of the patterns? */
+static bool is_ignored(const char *patterns, const char *name)
 {
-    size_t count = 0;
+    const char *dot = strchr(name, '.');
+    char pattern[64];
+
+    for (;;) {
+        size_t len_bytes;
+
+        patterns += strspn(patterns, ", \t");
+        len_bytes = strcspn(patterns, ", \t");
+        if (len_bytes == 0)
+            return false;
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)len_bytes, patterns);
+        if (tl_pattern_match(pattern, name) || (dot && tl_pattern_match(pattern, dot + 1)))
+            return true;
+        patterns += len_bytes;
+    }
+}
+
+static void compare(const struct shot *a, const struct shot *b, const char *ignored)
+{
+    size_t count = 0, left_out = 0;
 
     for (size_t i = 0; i < a->count; i++) {
         const struct value *x = &a->value[i], *y = lookup(b, x->name);
@@ -195,6 +216,10 @@ static void compare(const struct shot *a, const struct shot *b)
 
         if (y && x->value == y->value)
             continue;
+        if (is_ignored(ignored, x->name)) {
+            left_out++;
+            continue;
+        }
         count++;
         if (!y) {
             out_printf("  %-32s 0x%-16" PRIx64 " (gone)\n", x->name, x->value);
@@ -206,20 +231,27 @@ static void compare(const struct shot *a, const struct shot *b)
         out_printf("  %-32s 0x%-16" PRIx64 " 0x%-16" PRIx64 " %s\n", x->name, x->value, y->value,
                    changed);
     }
-    out_printf("%zu values differ\n", count);
+    if (left_out)
+        out_printf("%zu values differ, %zu more that are ignored\n", count, left_out);
+    else
+        out_printf("%zu values differ\n", count);
 }
 
-static enum cmd_result diff_rings(struct console *console, const char *a, const char *b)
+static enum cmd_result diff_rings(struct console *console, const char *a, const char *b,
+                                  const char *ignored)
 {
     struct ring_rows rows_a, rows_b;
+    struct ring_filter ignore;
 
+    if (!ring_filter_parse(console, ignored, true, &ignore))
+        return CMD_ERROR;
     if (!ring_load(a, &rows_a))
         return CMD_ERROR;
     if (!ring_load(b, &rows_b)) {
         ring_free(&rows_a);
         return CMD_ERROR;
     }
-    ring_diff(console, &rows_a, &rows_b);
+    ring_diff(console, &rows_a, &rows_b, &ignore);
     ring_free(&rows_a);
     ring_free(&rows_b);
     return CMD_OK;
@@ -231,17 +263,30 @@ enum cmd_result shots_diff(struct console *console, const char *words)
     struct shot *first, *second, *now = NULL;
 
     if (!cmd_word(&words, a, sizeof(a))) {
-        out_error("usage: diff SNAPSHOT [SNAPSHOT], or diff RINGFILE RINGFILE");
+        out_error("usage: diff SNAPSHOT [SNAPSHOT] [ignore NAME...], or diff RINGFILE RINGFILE "
+                  "[ignore KIND|msr:N|port:N|leaf:N|rip:ADDRESS|VALUE...]");
         return CMD_ERROR;
     }
-    cmd_word(&words, b, sizeof(b));
+    if (!cmd_keyword(&words, "ignore")) {
+        cmd_word(&words, b, sizeof(b));
+        if (*words && !cmd_keyword(&words, "ignore")) {
+            out_error("`%.40s`: diff takes two names, then `ignore` and what to leave out", words);
+            return CMD_ERROR;
+        }
+    }
     first = find(a);
     second = b[0] ? find(b) : NULL;
     if (!first && b[0] && access(a, R_OK) == 0 && access(b, R_OK) == 0)
-        return diff_rings(console, a, b);
+        return diff_rings(console, a, b, words);
     if (!first || (b[0] && !second)) {
-        out_error("no snapshot `%s`%s (`snapshot` lists them)", first ? b : a,
-                  strchr(first ? b : a, '.') ? ", and no such file" : "");
+        const char *missing = first ? b : a;
+
+        /* The one of two files that is not there, when the other is. */
+        if (!first && b[0] && access(a, R_OK) == 0)
+            missing = b;
+        out_error("no snapshot `%s` (`snapshot` lists them), and no file%s", missing,
+                  !first && !b[0] && access(a, R_OK) == 0 ? " to compare it with"
+                                                          : " of this name");
         return CMD_ERROR;
     }
     if (!second) {
@@ -251,7 +296,7 @@ enum cmd_result shots_diff(struct console *console, const char *words)
         if (!now)
             return CMD_ERROR;
     }
-    compare(first, second);
+    compare(first, second, words);
     free(now);
     return CMD_OK;
 }

@@ -2,7 +2,7 @@
 /*
  * Everything a person reads, made from target.h's values. One function a picture; none changes
  * anything. view_stop.c: stops and exits. view_state.c: registers, control registers, MSRs, fields.
- * view_memory.c: x, disassemble. view_more.c: ring, statistics, walks.
+ * view_memory.c: x, disassemble. view_more.c: walks, tables.
  */
 #pragma once
 
@@ -22,6 +22,9 @@ void view_place(struct console *console);
 void view_attached(struct console *console);
 
 bool view_exit(struct console *console);
+
+/* "#GP" for 13; "" for a vector without a name. */
+const char *view_exception_name(unsigned vector);
 
 /* "PG 0->1, WP 0->1" for two values of a group of protocol/bits.def (-1: none). */
 void view_changed_bits(int group, uint64_t old_value, uint64_t new_value, char *text,
@@ -50,7 +53,6 @@ void view_value(struct console *console, char letter, unsigned width_bits, uint6
                 char *text, size_t cap_bytes);
 
 bool view_walk(struct console *console, uint64_t address);
-bool view_stats(struct console *console);
 /* Guest IDT or GDT; count 0: all that the limit allows. */
 bool view_table(struct console *console, bool idt, unsigned count);
 /* "key:value;" text as words on a line. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Page walks, statistics, descriptor tables, texts the hypervisor makes (view.h). */
+/* Page walks, descriptor tables, texts the hypervisor makes (view.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,53 +128,6 @@ bool view_walk(struct console *console, uint64_t address)
         out_printf("  hpa 0x%" PRIx64, value);
     out_printf("\n");
     free(text);
-    return true;
-}
-
-/* ---- statistics ---- */
-
-struct stat_row {
-    char kind[24];
-    uint64_t count, cycles;
-};
-
-static int by_count(const void *a, const void *b)
-{
-    const struct stat_row *x = a, *y = b;
-
-    return x->count > y->count ? -1 : x->count < y->count;
-}
-
-bool view_stats(struct console *console)
-{
-    const char *reply = target_ask(console->target, "qtl.stats"), *record;
-    struct stat_row row[TL_KIND_COUNT];
-    uint64_t exits, hz, cycles = 0;
-    size_t count = 0;
-
-    if (!reply)
-        return fail(console);
-    exits = number(reply, "exits");
-    hz = number(reply, "tsc-hz");
-    for (record = strchr(reply, '|'); record && count < TL_KIND_COUNT;
-         record = strchr(record, '|')) {
-        record++;
-        if (!target_key(record, "kind", row[count].kind, sizeof(row[count].kind)))
-            continue;
-        row[count].count = number(record, "count");
-        row[count].cycles = number(record, "cycles");
-        cycles += row[count].cycles;
-        count++;
-    }
-    qsort(row, count, sizeof(row[0]), by_count);
-    out_printf("%" PRIu64 " exits\n  %-18s %12s %7s %16s %12s\n", exits, "kind", "count", "share",
-               "cycles", "cycles/exit");
-    for (size_t i = 0; i < count; i++)
-        out_printf("  %-18s %12" PRIu64 " %6.1f%% %16" PRIu64 " %12" PRIu64 "\n", row[i].kind,
-                   row[i].count, exits ? 100.0 * (double)row[i].count / (double)exits : 0.0,
-                   row[i].cycles, row[i].count ? row[i].cycles / row[i].count : 0);
-    if (hz)
-        out_printf("  in handlers: %.3f s of guest time\n", (double)cycles / (double)hz);
     return true;
 }
 

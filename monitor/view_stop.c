@@ -89,16 +89,23 @@ static void tell_cr(const char *text, const char *kind, char *line, size_t cap_b
              strcmp(op, "mov") != 0 ? op : "");
 }
 
-static void tell_exception(const char *text, char *line, size_t cap_bytes)
+const char *view_exception_name(unsigned vector)
 {
     static const char *const names[] = {
         "#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", NULL,  "#TS",
         "#NP", "#SS", "#GP", "#PF", NULL,  "#MF", "#AC", "#MC", "#XM", "#VE", "#CP",
     };
-    uint64_t vector = number(text, "vector");
     const char *name = vector < sizeof(names) / sizeof(names[0]) ? names[vector] : NULL;
-    size_t used = (size_t)snprintf(line, cap_bytes, "vector %" PRIu64 "%s%s", vector,
-                                   name ? " " : "", name ? name : "");
+
+    return name ? name : "";
+}
+
+static void tell_exception(const char *text, char *line, size_t cap_bytes)
+{
+    uint64_t vector = number(text, "vector");
+    const char *name = view_exception_name(vector < 256 ? (unsigned)vector : 256);
+    size_t used =
+        (size_t)snprintf(line, cap_bytes, "vector %" PRIu64 "%s%s", vector, *name ? " " : "", name);
 
     if (has(text, "error") && used < cap_bytes)
         used += (size_t)snprintf(line + used, cap_bytes - used, "  error code 0x%" PRIx64,

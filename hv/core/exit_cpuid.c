@@ -9,6 +9,7 @@
 #include "core/backend.h"
 #include "core/exit_fast.h"
 #include "core/exit_handlers.h"
+#include "core/exit_stats.h"
 #include "core/ring.h"
 #include "core/seeded.h"
 #include "cpu/x86.h"
@@ -36,42 +37,46 @@
 
 #define LEAF_HYPERVISOR 0x40000000u
 
-static void filter_features(struct vcpu *vcpu, struct cpuid_regs *r)
+/* By value, and inline: a struct whose address is taken lives in memory, on the hot road too. */
+static inline struct cpuid_regs filter_features(const struct vcpu *vcpu, struct cpuid_regs r)
 {
     /* CR4.OSXSAVE and PKE always exit: what was wrote is what is real. */
     uint64_t cr4 = seeded(SEEDED_osxsave_host) ? read_cr4() : vcpu->cr4_wrote;
 
-    r->ecx &= ~(L1C_MONITOR | L1C_VMX | L1C_SMX | L1C_X2APIC | L1C_OSXSAVE);
+    r.ecx &= ~(L1C_MONITOR | L1C_VMX | L1C_SMX | L1C_X2APIC | L1C_OSXSAVE);
     if (cr4 & CR4_OSXSAVE)
-        r->ecx |= L1C_OSXSAVE;
+        r.ecx |= L1C_OSXSAVE;
+    return r;
 }
 
-static void filter_features7(struct vcpu *vcpu, struct cpuid_regs *r)
+static inline struct cpuid_regs filter_features7(const struct vcpu *vcpu, struct cpuid_regs r)
 {
-    r->ebx &= ~L7B_INTEL_PT;
+    r.ebx &= ~L7B_INTEL_PT;
     if (!hv_caps.guest_invpcid)
-        r->ebx &= ~L7B_INVPCID;
-    r->ecx &= ~(L7C_OSPKE | L7C_CET_SS);
+        r.ebx &= ~L7B_INVPCID;
+    r.ecx &= ~(L7C_OSPKE | L7C_CET_SS);
     if (!hv_caps.guest_waitpkg)
-        r->ecx &= ~L7C_WAITPKG;
+        r.ecx &= ~L7C_WAITPKG;
     if (!hv_caps.guest_rdtscp) /* one control enables both */
-        r->ecx &= ~L7C_RDPID;
+        r.ecx &= ~L7C_RDPID;
     if (vcpu->cr4_wrote & CR4_PKE)
-        r->ecx |= L7C_OSPKE;
-    r->edx &= ~L7D_CET_IBT;
+        r.ecx |= L7C_OSPKE;
+    r.edx &= ~L7D_CET_IBT;
+    return r;
 }
 
-static inline struct cpuid_regs guest_cpuid(struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
+static inline __attribute__((always_inline)) struct cpuid_regs
+guest_cpuid(const struct vcpu *vcpu, uint32_t leaf, uint32_t subleaf)
 {
     struct cpuid_regs r = cpuid(leaf, subleaf);
 
     switch (leaf) {
     case 1:
-        filter_features(vcpu, &r);
+        r = filter_features(vcpu, r);
         break;
     case 7:
         if (subleaf == 0)
-            filter_features7(vcpu, &r);
+            r = filter_features7(vcpu, r);
         break;
     case 5: /* MONITOR/MWAIT, which are not shown */
         r = (struct cpuid_regs){0};
@@ -105,7 +110,7 @@ struct cpuid_regs exit_cpuid_shown(struct vcpu *vcpu, uint32_t leaf, uint32_t su
     return guest_cpuid(vcpu, leaf, subleaf);
 }
 
-static void perform(struct vcpu *vcpu)
+static inline __attribute__((always_inline)) void perform(struct vcpu *vcpu)
 {
     struct guest_regs *regs = &vcpu->regs;
     struct cpuid_regs r = guest_cpuid(vcpu, (uint32_t)regs->rax, (uint32_t)regs->rcx);
@@ -119,6 +124,7 @@ static void perform(struct vcpu *vcpu)
 void exit_fast_cpuid(struct vcpu *vcpu, uint32_t raw_reason)
 {
     ring_fast(vcpu, HV_EXIT_CPUID, raw_reason);
+    exit_stats_fast(vcpu);
     perform(vcpu);
     ring_fast_value(vcpu, (uint32_t)vcpu->regs.rcx);
 }

@@ -11,6 +11,7 @@
 #include "core/exit_cr.h"
 #include "core/exit_handlers.h"
 #include "core/exit_msr.h"
+#include "core/exit_stats.h"
 #include "core/guest.h"
 #include "core/guest_mem.h"
 #include "core/hooks.h"
@@ -130,6 +131,8 @@ static struct vcpu *make_vcpu(const struct hv_options *options)
     if (!error)
         error =
             ring_init(vcpu, options->ring_records ? options->ring_records : RING_DEFAULT_RECORDS);
+    if (!error)
+        error = exit_stats_init(vcpu);
     if (!error)
         error = hv_backend->vcpu_init(vcpu, root_hpa);
     if (error)

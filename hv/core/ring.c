@@ -5,6 +5,7 @@
  */
 #include "core/ring.h"
 
+#include "core/exit_stats.h"
 #include "cpu/mem.h"
 #include "cpu/x86.h"
 
@@ -104,6 +105,7 @@ void ring_end(struct vcpu *vcpu, enum hv_verdict verdict)
     record->cycles = cycles > UINT32_MAX ? UINT32_MAX : (uint32_t)cycles;
     ring->kind_count[record->kind]++;
     ring->kind_cycles[record->kind] += cycles;
+    exit_stats_count(vcpu, record->kind, record->cs, record->rip, cycles);
 }
 
 const struct ring_record *ring_last(const struct vcpu *vcpu, uint64_t back)

@@ -97,6 +97,5 @@ static inline void ring_fast(struct vcpu *vcpu, enum hv_exit_kind kind, uint32_t
     record->raw_info[0] = record->raw_info[1] = record->rdx = record->rbx = 0;
     record->value = record->event = record->inject = 0;
     record->changed = HV_CHANGED_GPR | HV_CHANGED_RIP;
-    record->cycles = 0;
-    ring->kind_count[kind]++;
+    record->cycles = 0; /* and kind_count is exit_stats_flush()'s */
 }

@@ -70,7 +70,8 @@ struct hv_msr_entry {
 #define HV_MSR_AREA_MAX 16
 
 struct cpu;       /* cpu/cpu.h: the physical CPU */
-struct exit_ring; /* core/ring.h */
+struct exit_ring;  /* core/ring.h */
+struct exit_stats; /* core/exit_stats.h */
 
 struct vcpu {
     struct guest_regs regs; /* first: the exit assembly addresses it through the vcpu pointer */
@@ -91,6 +92,12 @@ struct vcpu {
     uint64_t exit_tsc, exit_count;
     struct hv_event inject; /* injected at the next entry, then cleared by the backend */
     struct exit_ring *ring;
+    struct exit_stats *stats;
+    struct { /* fast CPUIDs of one leaf at one place, not yet in `stats` */
+        uint64_t rip, count;
+        uint32_t leaf;
+        uint16_t cs;
+    } cpuid_run;
     uint32_t changed; /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
     bool dead;        /* final stop seen; never entered again unless the debugger clears it */
     bool halted;      /* its HLT with IF=0 runs with the intercept lifted, at halted_rip */

@@ -27,6 +27,8 @@ int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char 
 int target_query_exit(struct vcpu *vcpu, struct reply *reply);
 int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char *annex,
                   size_t annex_len_bytes, char *buf, size_t cap_bytes);
+/* target_stats.c: qtl.stats. */
+int target_stats(struct vcpu *vcpu, struct args args, struct reply *reply);
 /* qtl.check: how many rules the state violates, with these fields changed for the question. */
 int target_check(struct vcpu *vcpu, struct args edits, struct reply *reply);
 /* `stage` of the last stop at an exit, for qtl.exit. */

@@ -396,16 +396,6 @@ static int query_ring(struct vcpu *vcpu, struct args args, struct reply *reply)
     return 0;
 }
 
-static int query_stats(struct vcpu *vcpu, struct reply *reply)
-{
-    reply_fmt(reply, "exits:%lx;tsc-hz:%lx;", vcpu->exit_count, tsc_khz * 1000);
-    for (unsigned kind = 0; kind < HV_EXIT_KIND_COUNT; kind++)
-        if (vcpu->ring->kind_count[kind])
-            reply_fmt(reply, "|kind:%s;count:%lx;cycles:%lx;", tl_kind_word(kind),
-                      vcpu->ring->kind_count[kind], vcpu->ring->kind_cycles[kind]);
-    return 0;
-}
-
 /* ---- actions on a stopped exit ---- */
 
 static int action_skip(struct vcpu *vcpu, struct reply *reply)
@@ -493,7 +483,7 @@ int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char 
     case TL_P_ring:
         return query_ring(vcpu, args, reply);
     case TL_P_stats:
-        return query_stats(vcpu, reply);
+        return target_stats(vcpu, args, reply);
     case TL_P_check_count:
         return target_check(vcpu, args, reply);
     case TL_P_skip:

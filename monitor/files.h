@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Files that commands write: opened and closed with a clear line when it does not work. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Opens for writing, emptied; not inherited by emulators. NULL after complaining. */
+FILE *files_create(const char *path);
+
+/* Closes; false after complaining when something written before did not reach the file. */
+bool files_finish(FILE *file, const char *path);
