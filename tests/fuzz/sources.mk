@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # One word a target: NAME is tests/fuzz/fuzz_NAME.c, its kept corpus tests/fuzz/corpus/NAME/.
-# It is linked with every protocol source and with what FUZZ_SRCS_NAME lists.
+# It is linked with every protocol source and with what FUZZ_SRCS_NAME lists, and runs with FUZZ_ARGS_NAME
+# (libFuzzer's options: a length that keeps it fast) and with the words of tests/fuzz/NAME.dict.
 FUZZ_TARGETS += agent
+FUZZ_ARGS_agent := -max_len=512
 FUZZ_TARGETS += rsp
+FUZZ_ARGS_rsp := -max_len=192
 FUZZ_TARGETS += link
+FUZZ_ARGS_link := -max_len=96
 FUZZ_TARGETS += boot
+FUZZ_ARGS_boot := -max_len=1024
 FUZZ_SRCS_boot := hv/boot/mb1.c hv/boot/mb2.c hv/boot/parse.c hv/core/memmap.c hv/core/options.c \
 	hv/core/guest_image.c hv/dev/uart.c hv/lib/fmt.c hv/lib/str.c hv/lib/log.c
 FUZZ_TARGETS += stub
+FUZZ_ARGS_stub := -max_len=144
 FUZZ_SRCS_stub := $(filter-out hv/dbg/target_%,$(filter hv/dbg/%.c,$(HV_SRCS))) hv/lib/fmt.c hv/lib/str.c
