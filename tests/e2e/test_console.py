@@ -139,6 +139,7 @@ def test_prompt_stops_before_first_instruction(work: Path) -> None:
         child.expect(rf"0x0*{entry:x}\b")
         child.sendline("help")
         child.expect("continue")
+        child.expect(PROMPT)  # before it the terminal, not the console, would take ^D
         child.sendcontrol("d")
         child.expect(pexpect.EOF, timeout=15)
     finally:
