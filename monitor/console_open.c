@@ -104,6 +104,7 @@ static bool open_line(struct console *console)
 static bool attach(struct console *console)
 {
     bool ours = console->machine_started, done;
+    char hint[200];
     const struct options *options = console->options;
 
     console->attaching = true;
@@ -130,7 +131,10 @@ static bool attach(struct console *console)
     out_guest_flush();
     out_error("no hypervisor answers on %s: %s", ours ? "the machine's UART" : options->target,
               session_why(console->session));
-    if (!ours && !session_spoke(console->session))
+    session_line_hint(console->session, hint, sizeof(hint));
+    if (hint[0])
+        fprintf(stderr, "       %s\n", hint);
+    else if (!ours && !session_spoke(console->session))
         fprintf(stderr,
                 "       Nothing at all came from the line. Is the speed right, is the cable "
                 "on the hypervisor's `uart=` port?\n");

@@ -79,6 +79,13 @@ bool session_linked(const struct session *session)
     return session->carrier == &carrier_link;
 }
 
+void session_line_hint(const struct session *session, char *hint, size_t cap_bytes)
+{
+    hint[0] = '\0';
+    if (session->transport)
+        transport_hint(session->transport, hint, cap_bytes);
+}
+
 bool session_spoke(const struct session *session)
 {
     return session->spoke;

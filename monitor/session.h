@@ -72,6 +72,8 @@ enum session_state session_state(const struct session *session);
 const char *session_why(const struct session *session);
 bool session_linked(const struct session *session); /* link layer, not bare RSP */
 bool session_spoke(const struct session *session);  /* any byte came since the start */
+/* What the transport knows about a line on which nobody answers, or "". */
+void session_line_hint(const struct session *session, char *hint, size_t cap_bytes);
 
 /* For the poll loop: the descriptor, whether it wants to write, what to do when it is ready, and
  * the time work (repeats) with the milliseconds until it wants to run again. */

@@ -78,6 +78,13 @@ const char *transport_why(const struct transport *transport)
     return transport->why[0] ? transport->why : "the other end closed the line";
 }
 
+void transport_hint(const struct transport *transport, char *hint, size_t cap_bytes)
+{
+    hint[0] = '\0';
+    if (transport->rfc2217)
+        rfc2217_hint(transport, hint, cap_bytes);
+}
+
 ssize_t transport_read(struct transport *transport, uint8_t *bytes, size_t cap_bytes)
 {
     ssize_t got = read(transport->fd, bytes, cap_bytes);
@@ -272,11 +279,14 @@ static struct transport *open_tty(char *path, unsigned baud, char *error)
     if (fd < 0) {
         snprintf(error, TRANSPORT_ERROR_BYTES, "%s: %s%s", path, strerror(errno),
                  errno == EACCES ? " (add yourself to the group that owns it, often `dialout`)"
-                                 : "");
+                 : errno == EBUSY
+                     ? " (another program has it: a second trapline, minicom, a getty?)"
+                     : "");
         return NULL;
     }
     if (tcgetattr(fd, &mode) < 0) {
-        snprintf(error, TRANSPORT_ERROR_BYTES, "%s: not a terminal line", path);
+        snprintf(error, TRANSPORT_ERROR_BYTES, "%s: not a serial line that works: %s", path,
+                 strerror(errno));
         close(fd);
         return NULL;
     }
@@ -284,7 +294,10 @@ static struct transport *open_tty(char *path, unsigned baud, char *error)
         if (baud_rows[i].baud == baud)
             break;
     if (i == sizeof(baud_rows) / sizeof(baud_rows[0])) {
-        snprintf(error, TRANSPORT_ERROR_BYTES, "%s: no such speed; try 115200", path);
+        snprintf(error, TRANSPORT_ERROR_BYTES,
+                 "%s: no such speed (DEVICE,BAUD with 9600 to 3000000 as serial ports have them); "
+                 "try 115200",
+                 path);
         close(fd);
         return NULL;
     }

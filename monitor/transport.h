@@ -42,5 +42,8 @@ bool transport_write(struct transport *transport, const uint8_t *bytes, size_t l
 bool transport_wants_write(const struct transport *transport);
 bool transport_flush(struct transport *transport);
 
+/* Nobody answers on the line: what the transport knows about it, one line, or "". */
+void transport_hint(const struct transport *transport, char *hint, size_t cap_bytes);
+
 /* Why the line is gone, in words. */
 const char *transport_why(const struct transport *transport);

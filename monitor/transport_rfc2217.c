@@ -5,6 +5,8 @@
  */
 #include "monitor/transport_impl.h"
 
+#include <stdio.h>
+
 enum {
     TELNET_SE = 240,
     TELNET_SB = 250,
@@ -21,6 +23,7 @@ enum {
     COM_SET_PARITY = 3,
     COM_SET_STOPSIZE = 4,
     COM_SET_CONTROL = 5,
+    COM_SERVER_BAUDRATE = 101,
 };
 
 enum telnet_state { DATA, COMMAND, OPTION, SUBOPTION, SUBOPTION_IAC };
@@ -56,6 +59,7 @@ bool rfc2217_start(struct transport *transport, unsigned baud)
     size_t i;
 
     transport->rfc2217 = true;
+    transport->wanted_baud = baud;
     /* None of the bytes of a usual speed is 255; one that were would have to be doubled. */
     for (i = 4; i < 8; i++)
         if (speed[i] == TELNET_IAC)
@@ -79,6 +83,10 @@ static void answer(struct transport *transport, uint8_t verb, uint8_t option)
         option == OPTION_BINARY || option == OPTION_SUPPRESS_GO_AHEAD || option == OPTION_COM_PORT;
     uint8_t reply[] = {TELNET_IAC, 0, option};
 
+    if (option == OPTION_COM_PORT) {
+        transport->com_port |= verb == TELNET_DO;
+        transport->com_port_refused |= verb == TELNET_DONT || verb == TELNET_WONT;
+    }
     if (ours) /* announced in rfc2217_start(); answering again could loop */
         return;
     if (verb == TELNET_DO)
@@ -89,6 +97,36 @@ static void answer(struct transport *transport, uint8_t verb, uint8_t option)
         return;
     transport_queue(transport, reply, sizeof(reply));
     transport_flush(transport);
+}
+
+static void take_suboption(struct transport *transport)
+{
+    const uint8_t *at = transport->suboption;
+
+    if (transport->suboption_len_bytes == sizeof(transport->suboption) &&
+        at[0] == OPTION_COM_PORT && at[1] == COM_SERVER_BAUDRATE)
+        transport->real_baud =
+            (unsigned)at[2] << 24 | (unsigned)at[3] << 16 | (unsigned)at[4] << 8 | at[5];
+    transport->suboption_len_bytes = 0;
+}
+
+static void keep_suboption(struct transport *transport, uint8_t byte)
+{
+    if (transport->suboption_len_bytes < sizeof(transport->suboption))
+        transport->suboption[transport->suboption_len_bytes++] = byte;
+}
+
+void rfc2217_hint(const struct transport *transport, char *hint, size_t cap_bytes)
+{
+    hint[0] = '\0';
+    if (transport->com_port_refused || !transport->com_port)
+        snprintf(hint, cap_bytes,
+                 "the server does not control its port by RFC 2217%s: is it a plain TCP port "
+                 "(then: attach HOST:PORT)?",
+                 transport->com_port_refused ? "" : " (no answer to the offer)");
+    else if (transport->real_baud && transport->real_baud != transport->wanted_baud)
+        snprintf(hint, cap_bytes, "the server's port runs at %u baud, not at %u",
+                 transport->real_baud, transport->wanted_baud);
 }
 
 size_t rfc2217_filter(struct transport *transport, uint8_t *bytes, size_t len_bytes)
@@ -111,6 +149,7 @@ size_t rfc2217_filter(struct transport *transport, uint8_t *bytes, size_t len_by
                 bytes[kept++] = byte;
             } else if (byte == TELNET_SB) {
                 transport->telnet_state = SUBOPTION;
+                transport->suboption_len_bytes = 0;
             } else if (byte >= TELNET_WILL) {
                 transport->telnet_verb = byte;
                 transport->telnet_state = OPTION;
@@ -123,9 +162,15 @@ size_t rfc2217_filter(struct transport *transport, uint8_t *bytes, size_t len_by
         case SUBOPTION:
             if (byte == TELNET_IAC)
                 transport->telnet_state = SUBOPTION_IAC;
+            else
+                keep_suboption(transport, byte);
             break;
         case SUBOPTION_IAC:
             transport->telnet_state = byte == TELNET_SE ? DATA : SUBOPTION;
+            if (byte == TELNET_SE)
+                take_suboption(transport);
+            else
+                keep_suboption(transport, byte); /* a doubled 255 */
             break;
         }
     }
