@@ -65,6 +65,66 @@ void explain_event_lost(struct explain_run *run)
     }
 }
 
+/* Exits of the machine around the guest: one may come between two others that belong together. */
+static bool from_outside(const struct record_ring *e)
+{
+    return e->kind == TL_KIND_NMI || e->kind == TL_KIND_INTERRUPT ||
+           e->kind == TL_KIND_PREEMPTION_TIMER;
+}
+
+static bool same_exit(const struct record_ring *a, const struct record_ring *b)
+{
+    return a->kind == b->kind && a->reason == b->reason && a->rip == b->rip && a->cr3 == b->cr3 &&
+           a->value == b->value && a->rsp == b->rsp && a->rax == b->rax && a->rcx == b->rcx;
+}
+
+/* The last exits are one exit, and no handler moved the guest: it will come again for ever. */
+void explain_storm(struct explain_run *run)
+{
+    enum { ALIKE_MIN = 12, CHANGED_RIP_OR_GPR = 3 };
+    const struct crash_record *r = run->r;
+    const struct record_ring *last = NULL;
+    unsigned alike = 0;
+    struct explain_writer w;
+
+    for (unsigned i = r->ring_count; i-- > 0;) {
+        const struct record_ring *e = &r->ring[i];
+
+        if (from_outside(e))
+            continue;
+        last = last ? last : e;
+        if (!same_exit(e, last) || e->changed & CHANGED_RIP_OR_GPR)
+            break;
+        alike++;
+    }
+    if (alike < ALIKE_MIN)
+        return;
+    w = explain_add(run, EXPLAIN_PROVEN, RANK_PICTURE + 50);
+    text_str(&w.text, "one ");
+    text_str(&w.text, tl_kind_word(last->kind));
+    text_str(&w.text, " exit repeats at RIP ");
+    text_hex(&w.text, last->rip);
+    if (last->kind == TL_KIND_NESTED_PAGE) {
+        text_str(&w.text, ": what its handler maps does not hold GPA ");
+        text_hex(&w.text, last->value);
+    } else if (last->inject >> 31 & 1) {
+        text_str(&w.text, ": the event injected for it changes nothing, the instruction exits "
+                          "again");
+    } else {
+        text_str(&w.text, ": its handler neither completes the instruction nor removes the cause");
+    }
+    text_str(&w.evidence, "the last ");
+    text_dec(&w.evidence, alike);
+    text_str(&w.evidence, " exits known are alike, up to exit ");
+    text_dec(&w.evidence, last->number);
+    text_str(&w.evidence, "; reason ");
+    text_hex(&w.evidence, last->reason);
+    text_str(&w.evidence, ", info ");
+    text_hex(&w.evidence, last->info1);
+    text_char(&w.evidence, ' ');
+    text_hex(&w.evidence, last->info2);
+}
+
 void explain_osxsave(struct explain_run *run)
 {
     const struct crash_record *r = run->r;

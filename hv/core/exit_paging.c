@@ -9,9 +9,11 @@
 #include "core/ioapic.h"
 #include "core/mmio.h"
 #include "core/nested.h"
-#include "core/seeded.h"
 #include "cpu/mem.h"
 #include "lib/log.h"
+
+/* The same fault this often at one place, although the map allows the access: it will never succeed. */
+#define NESTED_RETRIES 64u
 
 static uint64_t hidden_read(uint64_t offset, unsigned size_bytes)
 {
@@ -63,12 +65,29 @@ static bool is_emulated(uint64_t gpa)
     return ioapic_owns(gpa) || apic_owns(gpa) || is_hidden(gpa);
 }
 
+/*
+ * The map allows this access already: the CPU used an entry that it had cached before the map grew
+ * (SDM, "Guidelines for Use of the INVEPT Instruction"), and the instruction is tried again. A fault
+ * that comes back for ever was not about this address: without a limit the guest would stand still
+ * with nothing on the line.
+ */
+static bool retry_helps(struct vcpu *vcpu, uint64_t gpa)
+{
+    struct nested_path path = nested_walk(gpa);
+
+    if (!path.present || vcpu->exit.nested.access & ~path.rights)
+        return false;
+    if (vcpu->retried.rip != vcpu->regs.rip || vcpu->retried.gpa != gpa)
+        vcpu->retried.count = 0;
+    vcpu->retried.rip = vcpu->regs.rip;
+    vcpu->retried.gpa = gpa;
+    return ++vcpu->retried.count <= NESTED_RETRIES;
+}
+
 enum hv_verdict exit_nested_page(struct vcpu *vcpu)
 {
     uint64_t gpa = vcpu->exit.nested.gpa;
 
-    if (seeded(SEEDED_gpa32))
-        gpa = (uint32_t)gpa;
     /* The access was the CPU's own, to an IDT, GDT, TSS or stack: the instruction at RIP, which the
      * emulator would perform, has nothing to do with it. */
     if (vcpu->exit.event.valid && is_emulated(gpa))
@@ -84,6 +103,13 @@ enum hv_verdict exit_nested_page(struct vcpu *vcpu)
         hv_backend->nested_flush(vcpu);
         return HV_RESUME;
     }
+    if (retry_helps(vcpu, gpa)) {
+        hv_backend->nested_flush(vcpu);
+        return HV_RESUME;
+    }
+    if (vcpu->retried.count > NESTED_RETRIES)
+        return vcpu_dead(vcpu, "one nested page fault came back 64 times although the map allows "
+                               "the access");
     return vcpu_dead(vcpu, "the nested page map forbids this access, and no device is there");
 }
 

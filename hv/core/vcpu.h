@@ -69,7 +69,7 @@ struct hv_msr_entry {
 };
 #define HV_MSR_AREA_MAX 16
 
-struct cpu;       /* cpu/cpu.h: the physical CPU */
+struct cpu;        /* cpu/cpu.h: the physical CPU */
 struct exit_ring;  /* core/ring.h */
 struct exit_stats; /* core/exit_stats.h */
 
@@ -111,6 +111,10 @@ struct vcpu {
         enum hv_exit_kind kind;
         uint64_t rip;
     } pass_once;
+    struct { /* the nested page fault that was answered by trying again, see exit_paging.c */
+        uint64_t rip, gpa;
+        uint32_t count;
+    } retried;
     bool as_is;       /* self-test: enter with the state as it stands, repair nothing */
     bool single_step; /* the debugger wants one instruction */
     bool stepped;     /* a handler completed an instruction while single_step was set */

@@ -5,6 +5,7 @@
  */
 #include "svm/svm.h"
 
+#include "core/seeded.h"
 #include "cpu/x86.h"
 
 #define SHADOW      UINT64_C(1)
@@ -117,7 +118,7 @@ static void decode_nested(struct hv_exit *e)
 
     if (info & NPF_RESERVED)
         e->kind = HV_EXIT_NESTED_MISCONFIG;
-    e->nested.gpa = e->raw_info[1];
+    e->nested.gpa = seeded(SEEDED_gpa32) ? (uint32_t)e->raw_info[1] : e->raw_info[1];
     e->nested.gva = 0;
     e->nested.gva_valid = false;
     e->nested.page_walk = (info & (NPF_WALK | NPF_FINAL)) == NPF_WALK;

@@ -47,6 +47,10 @@ CASES = (
     Case("pae_paging", want=(r"alias read: ok", r"after cr3 reload: ok")),
     Case("paging32", want=(r"page fault code: ok", r"hole filled: ok")),
     Case("exceptions", want=(r"divide vector: ok", r"int3 vector: ok", r"no gate code: ok")),
+    Case("nmi_high_stack", want=(r"NMIs taken: ok",)),
+    Case("high_page", want=(r"high byte 0x000000(ff|00)",)),
+    Case("invpcid", want=(r"invpcid: ok",), on=BOCHS),
+    Case("xsaves", want=(r"st0 came back: ok",), on=BOCHS),
     Case("int3_tf_dr", want=(r"steps: ok", r"watchpoint count: ok", r"breakpoint count: ok")),
     Case("real_mode", guest="real_mode_boot", want=(r"bios: ok", r"back: ok")),
     # INT 15h: with 128 MiB our 32 MiB lie at 0x5e00000, and the guest must be told to keep off.

@@ -200,6 +200,53 @@ static void guest_itself(void **state)
     verdict_has("the guest is alive");
 }
 
+/* A machine stopped by hand while one exit came again and again. */
+static void storm(uint8_t kind, unsigned count)
+{
+    seed_machine(RECORD_LIVE);
+    record.walk_result = RECORD_WALK_OK;
+    for (unsigned i = 0; i < count; i++)
+        exit_of(kind, 0x100200, 7, 0x40000000);
+    exit_of(TL_KIND_NMI, 0x100200, 7, 0); /* the break-in itself */
+}
+
+static void exit_storm_is_named(void **state)
+{
+    (void)state;
+    storm(TL_KIND_NESTED_PAGE, 16);
+    verdict_has("one nested-page exit repeats at RIP 0x100200: what its handler maps does not hold "
+                "GPA 0x40000000");
+    /* the whole address is known: the cause ranks above the picture */
+    storm(TL_KIND_NESTED_PAGE, 16);
+    record.state.svm = true;
+    for (unsigned i = 0; i < 16; i++)
+        record.ring[i].info2 = 0x140000000;
+    explain(&record, &why);
+    assert_non_null(strstr(why.item[0].text, "was cut to 32 bits: the fault was at 0x140000000"));
+    assert_string_equal(why.item[1].id, "exit-storm");
+    storm(TL_KIND_EXCEPTION, 14);
+    for (unsigned i = 0; i < 14; i++)
+        record.ring[i].inject = 0x80000b0e;
+    verdict_has("one exception exit repeats at RIP 0x100200: the event injected for it changes");
+    storm(TL_KIND_WBINVD, 14);
+    verdict_has("one wbinvd exit repeats at RIP 0x100200: its handler neither completes");
+}
+
+static void progress_is_no_storm(void **state)
+{
+    (void)state;
+    storm(TL_KIND_NESTED_PAGE, 11); /* too few to say */
+    verdict_has("the guest is alive");
+    storm(TL_KIND_IO_IN, 16); /* a loop that polls: each IN is completed */
+    for (unsigned i = 0; i < 16; i++)
+        record.ring[i].changed = 3;
+    verdict_has("the guest is alive");
+    storm(TL_KIND_NESTED_PAGE, 16); /* different pages */
+    for (unsigned i = 0; i < 16; i++)
+        record.ring[i].value += i * 4096;
+    verdict_has("the guest is alive");
+}
+
 static void text_keeps_everything(void **state)
 {
     struct record_ring *e;
@@ -286,6 +333,7 @@ int main(void)
         cmocka_unit_test(efer_passthru_is_named),       cmocka_unit_test(ia32e_ctl_is_named),
         cmocka_unit_test(cr4_ignore_and_stale_pdptes),  cmocka_unit_test(register_number_cut),
         cmocka_unit_test(lost_event_osxsave_msr_fault), cmocka_unit_test(guest_itself),
+        cmocka_unit_test(exit_storm_is_named),          cmocka_unit_test(progress_is_no_storm),
         cmocka_unit_test(text_keeps_everything),        cmocka_unit_test(hostile_text_does_no_harm),
     };
 
