@@ -87,6 +87,7 @@ static bool load(struct replay *replay, const char *path)
         if (!entry.bytes)
             break;
         entry.len_bytes = unescape(line + 3, entry.bytes);
+        entry.bytes[entry.len_bytes] = 0; /* an event is handed on as a string */
         replay->entry[replay->count++] = entry;
     }
     free(line);

@@ -36,7 +36,8 @@ static struct span next_word(struct span *rest)
     word = (struct span){rest->at, 0};
     while (word.len_bytes < rest->len_bytes && rest->at[word.len_bytes] != ' ')
         word.len_bytes++;
-    rest->at += word.len_bytes;
+    if (word.len_bytes) /* the span of an absent value has no address to count from */
+        rest->at += word.len_bytes;
     rest->len_bytes -= word.len_bytes;
     return word;
 }

@@ -260,7 +260,7 @@ uint64_t tl_kinds_by_word(const char *word, size_t length)
         for (unsigned i = 1; i < TL_KIND_COUNT; i++) {
             size_t n = 0;
 
-            while (n < length - 1 && lower(word[n]) == tl_kinds[i].word[n])
+            while (n < length - 1 && tl_kinds[i].word[n] && lower(word[n]) == tl_kinds[i].word[n])
                 n++;
             if (n == length - 1)
                 kinds |= UINT64_C(1) << i;

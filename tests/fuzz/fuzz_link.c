@@ -24,8 +24,9 @@ static bool forged, closed;
 static uint8_t sent[2], arrived[2]; /* message numbers of the session, by sender and by receiver */
 static struct {
     uint8_t bytes[KEPT_BYTES];
-    size_t count, mark; /* from mark on they are of the running session, before it of the last one */
-} kept[2];              /* last bytes that end i received */
+    size_t count,
+        mark; /* from mark on they are of the running session, before it of the last one */
+} kept[2];    /* last bytes that end i received */
 
 static uint8_t next(struct script *s)
 {

@@ -15,3 +15,17 @@ FUZZ_SRCS_boot := hv/boot/mb1.c hv/boot/mb2.c hv/boot/parse.c hv/core/memmap.c h
 FUZZ_TARGETS += stub
 FUZZ_ARGS_stub := -max_len=144
 FUZZ_SRCS_stub := $(filter-out hv/dbg/target_%,$(filter hv/dbg/%.c,$(HV_SRCS))) hv/lib/fmt.c hv/lib/str.c
+FUZZ_TARGETS += expr
+FUZZ_SRCS_expr := monitor/expr_parse.c monitor/expr_emit.c monitor/expr_names.c
+FUZZ_ARGS_expr := -max_len=160
+# The console runs in a sandbox: no files, no time of its own.
+SANDBOX_WRAPS := $(foreach f,fopen open poll clock_gettime nanosleep,-Wl,--wrap=$(f))
+CONSOLE_LIBS := -lreadline -lcapstone -ldw -lelf -ljansson
+FUZZ_TARGETS += files
+FUZZ_SRCS_files := tests/fuzz/sandbox.c $(filter-out monitor/main.c,$(MONITOR_SRCS))
+FUZZ_LIBS_files := $(CONSOLE_LIBS) $(SANDBOX_WRAPS)
+FUZZ_ARGS_files := -max_len=4096 -close_fd_mask=3
+FUZZ_TARGETS += command
+FUZZ_SRCS_command := $(FUZZ_SRCS_files) $(FUZZ_SRCS_stub)
+FUZZ_LIBS_command := $(FUZZ_LIBS_files) -Wl,--wrap=session_attach
+FUZZ_ARGS_command := -max_len=256 -close_fd_mask=3

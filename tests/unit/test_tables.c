@@ -149,6 +149,7 @@ static void kind_words_of_both_vendors(void **state)
     assert_true(kinds("EXIT_REASON_") == 0);
     assert_true(kinds("") == 0);
     assert_true(tl_kinds_by_word("hlt...", 3) == bit(TL_KIND_HLT));
+    assert_true(tl_kinds_by_word("hlt\0\0\0*", 7) == 0); /* off the wire: any byte */
     assert_string_equal(tl_kind_word(200), "?");
 }
 
