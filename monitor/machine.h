@@ -22,6 +22,8 @@ enum machine_cpu { MACHINE_CPU_ANY, MACHINE_CPU_SVM, MACHINE_CPU_VMX };
 struct machine_spec {
     enum machine_kind kind;
     enum machine_cpu cpu;
+    const char *model; /* CPU model in the emulator's words, or NULL: ours for it */
+    bool strict_msrs;  /* Bochs: an MSR that the model lacks raises #GP */
     unsigned smp, mem_mib;
     const char *hv_image;   /* trapline.elf */
     const char *hv_options; /* its command line */
@@ -52,6 +54,7 @@ struct machine {
     int control_fd;          /* QMP of QEMU, else -1 */
     char control_line[4096]; /* QMP text not yet ended by a newline */
     size_t control_len_bytes;
+    bool control_ready; /* QMP answers: the machine is made */
     bool saw_power_off, saw_reset;
     enum machine_end end;
     char why[256]; /* one line about the end */

@@ -56,6 +56,66 @@ static const char *first_file(const char *const *paths)
     return paths[0];
 }
 
+static const char *model_of(const struct machine_spec *spec)
+{
+    if (spec->model)
+        return spec->model;
+    return spec->cpu == MACHINE_CPU_SVM ? "trinity_apu" : "corei3_cnl";
+}
+
+/* Bochs' models with SVM; the others have VMX or neither. */
+static bool has_svm(const char *model)
+{
+    static const char *const models[] = {"phenom_8650_toliman", "zambezi", "trinity_apu", "ryzen"};
+
+    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++)
+        if (strcmp(model, models[i]) == 0)
+            return true;
+    return false;
+}
+
+/*
+ * Bochs names an unknown model in a panic behind its whole start-up, and lists none: it is asked
+ * first. The models are the lines of one word in what `--help cpu` prints.
+ */
+static bool model_is_known(struct machine *machine, char *error)
+{
+    const char *model = machine->spec.model;
+    struct argv argv = {.count = 0};
+    char path[512], line[128], names[MACHINE_ERROR_BYTES - 200] = "";
+    size_t used = 0;
+    bool known = false, asked;
+    FILE *file;
+
+    if (!model)
+        return true;
+    argv_add(&argv, BOCHS_PROGRAM);
+    argv_add(&argv, "--help");
+    argv_add(&argv, "cpu");
+    asked = machine_helper(machine, &argv, "models.log", error);
+    argv_free(&argv);
+    if (!asked)
+        return false;
+    snprintf(path, sizeof(path), "%s/models.log", machine->dir);
+    file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file)) {
+        size_t len = strcspn(line, "\n");
+
+        line[len] = '\0';
+        if (len == 0 || strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_") != len)
+            continue;
+        known |= strcmp(line, model) == 0;
+        if (used + len + 2 < sizeof(names))
+            used += (size_t)snprintf(names + used, sizeof(names) - used, " %s", line);
+    }
+    if (file)
+        fclose(file);
+    if (!known)
+        snprintf(error, MACHINE_ERROR_BYTES, "Bochs has no CPU model `%s`; it has:%s", model,
+                 names);
+    return known;
+}
+
 static bool write_config(const struct machine *machine, unsigned port)
 {
     static const char *const bios[] = {"/usr/share/bochs/BIOS-bochs-latest",
@@ -64,7 +124,7 @@ static bool write_config(const struct machine *machine, unsigned port)
                                       "/usr/share/bochs/VGABIOS-lgpl-latest",
                                       "/usr/local/share/bochs/VGABIOS-lgpl-latest", NULL};
     const struct machine_spec *spec = &machine->spec;
-    bool svm = spec->cpu == MACHINE_CPU_SVM;
+    bool svm = has_svm(model_of(spec));
     FILE *rc = create(machine, "bochsrc"), *script = create(machine, "bochs.rc");
 
     if (rc && script) {
@@ -77,10 +137,10 @@ static bool write_config(const struct machine *machine, unsigned port)
                 "vgaromimage: file=%s\n"
                 "megs: %u\n"
                 "cpu: model=%s, count=%u, ips=10000000, reset_on_triple_fault=0, "
-                "ignore_bad_msrs=1\n"
+                "ignore_bad_msrs=%d\n"
                 "clock: sync=none, time0=946681200\n",
-                first_file(bios), first_file(vga), spec->mem_mib,
-                svm ? "trinity_apu" : "corei3_cnl", spec->smp);
+                first_file(bios), first_file(vga), spec->mem_mib, model_of(spec), spec->smp,
+                spec->strict_msrs ? 0 : 1);
         fprintf(rc,
                 "ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14\n"
                 "ata0-master: type=cdrom, path=\"%s/boot.iso\", status=inserted\n"
@@ -140,7 +200,7 @@ struct transport *bochs_start(struct machine *machine, char *error)
         snprintf(error, MACHINE_ERROR_BYTES, "Bochs takes at most --mem %d", BOCHS_MEM_MAX_MIB);
         return NULL;
     }
-    if (!make_iso(machine, error))
+    if (!model_is_known(machine, error) || !make_iso(machine, error))
         return NULL;
     listener = listen_tcp(&port);
     if (listener < 0 || !write_config(machine, port)) {

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,11 @@ static bool usable(const struct machine_spec *spec, char *error)
                  "QEMU's TCG has no VMX: use `--on bochs`, or `--on kvm` where KVM nests VMX");
         return false;
     }
+    if (spec->kind == MACHINE_QEMU && spec->strict_msrs) {
+        snprintf(error, MACHINE_ERROR_BYTES,
+                 "--strict-msrs: QEMU's TCG reads every unknown MSR as 0, use `--on bochs`");
+        return false;
+    }
     if (spec->kind == MACHINE_KVM && access("/dev/kvm", R_OK | W_OK) < 0) {
         snprintf(error, MACHINE_ERROR_BYTES, "/dev/kvm: %s (use `--on qemu`, which needs no KVM)",
                  strerror(errno));
@@ -106,7 +112,7 @@ static void build(struct argv *argv, const struct machine *machine)
     argv_add(argv, "-accel");
     argv_add(argv, "%s", spec->kind == MACHINE_KVM ? "kvm" : "tcg");
     argv_add(argv, "-cpu");
-    argv_add(argv, "%s", spec->kind == MACHINE_KVM ? "host" : "max");
+    argv_add(argv, "%s", spec->model ? spec->model : spec->kind == MACHINE_KVM ? "host" : "max");
     argv_add(argv, "-m");
     argv_add(argv, "%u", spec->mem_mib);
     argv_add(argv, "-smp");
@@ -131,9 +137,36 @@ static void build(struct argv *argv, const struct machine *machine)
     free(initrd);
 }
 
-struct transport *qemu_start(struct machine *machine, char *error)
+/* What to do about a last word of QEMU. */
+static const char *hint_for(const char *tail)
+{
+    return strstr(tail, "unable to find CPU model")
+               ? " (`qemu-system-x86_64 -cpu help` lists the models)"
+               : "";
+}
+
+/*
+ * QEMU connects to us before it has looked at its CPU model, its disks and so on. It answers commands
+ * when the machine is made: until then its end is a refusal of what was asked for.
+ */
+static bool came_up(struct machine *machine)
 {
     static const char capabilities[] = "{\"execute\":\"qmp_capabilities\"}\n";
+    struct pollfd wait = {.fd = machine->control_fd, .events = POLLIN};
+
+    fcntl(machine->control_fd, F_SETFL, O_NONBLOCK);
+    if (write(machine->control_fd, capabilities, sizeof(capabilities) - 1) < 0)
+        return false;
+    while (!machine->control_ready && machine->control_fd >= 0) {
+        if (poll(&wait, 1, CONNECT_TIMEOUT_MS) <= 0)
+            return false;
+        machine_control(machine);
+    }
+    return machine->control_ready;
+}
+
+struct transport *qemu_start(struct machine *machine, char *error)
+{
     struct argv argv = {.count = 0};
     int line_listener, control_listener, fd = -1;
     char tail[300];
@@ -151,10 +184,10 @@ struct transport *qemu_start(struct machine *machine, char *error)
             fd = machine_accept(machine, line_listener, CONNECT_TIMEOUT_MS);
             if (fd >= 0)
                 machine->control_fd = machine_accept(machine, control_listener, CONNECT_TIMEOUT_MS);
-            if (fd < 0 || machine->control_fd < 0) {
+            if (fd < 0 || machine->control_fd < 0 || !came_up(machine)) {
                 machine_log_tail(machine, "emulator.log", tail, sizeof(tail));
-                snprintf(error, MACHINE_ERROR_BYTES, "QEMU did not come up: %s",
-                         tail[0] ? tail : "it said nothing");
+                snprintf(error, MACHINE_ERROR_BYTES, "QEMU did not come up: %s%s",
+                         tail[0] ? tail : "it said nothing", hint_for(tail));
                 if (fd >= 0)
                     close(fd);
                 fd = -1;
@@ -168,12 +201,6 @@ struct transport *qemu_start(struct machine *machine, char *error)
         close(control_listener);
     if (fd < 0)
         return NULL;
-    fcntl(machine->control_fd, F_SETFL, O_NONBLOCK);
-    if (write(machine->control_fd, capabilities, sizeof(capabilities) - 1) < 0) {
-        /* Without QMP a power-off is told from a crash by the exit status alone. */
-        close(machine->control_fd);
-        machine->control_fd = -1;
-    }
     return transport_from_fd(fd, "QEMU's UART");
 }
 
@@ -190,6 +217,8 @@ static void control_event(struct machine *machine, const char *line)
         if (reason && strcmp(reason, "guest-reset") == 0)
             machine->saw_reset = true;
     }
+    if (json_object_get(object, "return"))
+        machine->control_ready = true;
     json_decref(object);
 }
 

@@ -179,6 +179,17 @@ static bool append_word(struct options *options, const char *format, const char 
     return (size_t)snprintf(options->hv_options + used, room, format, used ? " " : "", word) < room;
 }
 
+/* Which models there are, the emulator knows; here only what no model's name can be. */
+static bool is_model(const char *text)
+{
+    size_t len = strlen(text);
+
+    return len > 0 && len < 200 && strcmp(text, "help") != 0 &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+.,=") ==
+               len &&
+           text[0] != '-';
+}
+
 static int take_machine(struct options *options, int id, const char *value)
 {
     struct machine_spec *machine = &options->machine;
@@ -196,11 +207,19 @@ static int take_machine(struct options *options, int id, const char *value)
             return complain("--on %s: expected qemu, bochs or kvm", value);
         break;
     case OPTION_CPU:
-        if (strcmp(value, "svm") != 0 && strcmp(value, "vmx") != 0)
-            return complain("--cpu %s: expected svm or vmx", value);
+        if (strcmp(value, "svm") != 0 && strcmp(value, "vmx") != 0) {
+            if (!is_model(value))
+                return complain("--cpu '%s': expected svm, vmx or a CPU model of the emulator",
+                                value);
+            machine->model = value;
+            break;
+        }
         machine->cpu = value[0] == 's' ? MACHINE_CPU_SVM : MACHINE_CPU_VMX;
         if (!append_word(options, "%s%s", value))
             return complain("%s: too many options for the hypervisor", value);
+        break;
+    case OPTION_STRICT:
+        machine->strict_msrs = true;
         break;
     case OPTION_SMP:
         n = number(value, 1, 8);
