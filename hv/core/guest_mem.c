@@ -155,9 +155,65 @@ static size_t copy_gva(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_by
     return done_bytes;
 }
 
+/*
+ * Conditions read the same few words at each hit, and a walk costs a thousand instructions. The walk's
+ * entries are compared instead of walked: no change of the tables can be missed, flushed or not.
+ */
+static const uint8_t *page_kept(struct vcpu *vcpu, uint64_t gva)
+{
+    if (!vcpu->kept_walk.page || vcpu->kept_walk.page_gva != (gva & ~(uint64_t)(PAGE_BYTES - 1)) ||
+        vcpu->kept_walk.cr0 != vcpu->cr0_wrote || vcpu->kept_walk.efer != vcpu->efer_wrote ||
+        vcpu->kept_walk.cr3 != hv_backend->get(vcpu, HV_ST_CR3) ||
+        vcpu->kept_walk.cr4 != hv_backend->get(vcpu, HV_ST_CR4))
+        return NULL;
+    for (unsigned i = 0; i < vcpu->kept_walk.levels; i++) {
+        const void *at = vcpu->kept_walk.at[i];
+        uint64_t now = vcpu->kept_walk.entry_bytes == 8 ? *(const volatile uint64_t *)at
+                                                        : *(const volatile uint32_t *)at;
+
+        if (now != vcpu->kept_walk.entry[i])
+            return NULL;
+    }
+    return vcpu->kept_walk.page;
+}
+
+static void keep_page(struct vcpu *vcpu, uint64_t gva)
+{
+    struct walk_regs regs = guest_walk_regs(vcpu);
+    struct guest_walk walk = walk_guest(&regs, gva, read_table, NULL);
+    uint64_t page_gpa = walk.gpa & ~(uint64_t)(PAGE_BYTES - 1);
+
+    vcpu->kept_walk.page = NULL;
+    if (walk.result != WALK_OK || regs.pdpte_valid || !guest_is_ram(page_gpa, PAGE_BYTES))
+        return; /* PDPTEs that the CPU holds are no memory to compare */
+    vcpu->kept_walk.cr0 = regs.cr0;
+    vcpu->kept_walk.cr3 = regs.cr3;
+    vcpu->kept_walk.cr4 = regs.cr4;
+    vcpu->kept_walk.efer = regs.efer;
+    vcpu->kept_walk.levels = walk.level_count;
+    for (unsigned i = 0; i < walk.level_count; i++) {
+        vcpu->kept_walk.at[i] = phys_to_virt(walk.level[i].entry_gpa);
+        vcpu->kept_walk.entry[i] = walk.level[i].entry;
+        vcpu->kept_walk.entry_bytes = walk.level[i].entry_bytes;
+    }
+    vcpu->kept_walk.page_gva = gva & ~(uint64_t)(PAGE_BYTES - 1);
+    vcpu->kept_walk.page = phys_to_virt(page_gpa);
+}
+
 size_t guest_read_gva(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes)
 {
-    return copy_gva(vcpu, gva, buf, len_bytes, false);
+    uint64_t offset = gva & (PAGE_BYTES - 1);
+    const uint8_t *page;
+
+    if (len_bytes > 8 || offset + len_bytes > PAGE_BYTES)
+        return copy_gva(vcpu, gva, buf, len_bytes, false);
+    page = page_kept(vcpu, gva);
+    if (!page) {
+        keep_page(vcpu, gva);
+        return copy_gva(vcpu, gva, buf, len_bytes, false);
+    }
+    memcpy(buf, page + offset, len_bytes);
+    return len_bytes;
 }
 
 size_t guest_write_gva(struct vcpu *vcpu, uint64_t gva, const void *buf, size_t len_bytes)

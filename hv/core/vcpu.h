@@ -98,6 +98,13 @@ struct vcpu {
         uint32_t leaf;
         uint16_t cs;
     } cpuid_run;
+    struct { /* the last page read through the guest's tables; good while each entry still reads so */
+        uint64_t cr0, cr3, cr4, efer, page_gva;
+        const uint8_t *page; /* NULL: nothing kept */
+        const void *at[5];
+        uint64_t entry[5];
+        uint8_t levels, entry_bytes;
+    } kept_walk;
     uint32_t changed; /* HV_CHANGED_*: which guest state the last handler wrote (for the ring) */
     bool dead;        /* final stop seen; never entered again unless the debugger clears it */
     bool halted;      /* its HLT with IF=0 runs with the intercept lifted, at halted_rip */

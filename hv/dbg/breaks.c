@@ -108,6 +108,8 @@ enum break_error breaks_insert(struct breaks *breaks, const struct break_request
                                   .addr_gva = r->addr_gva,
                                   .len_bytes = is_data(r->type) ? (uint8_t)r->len_bytes : 1};
         breaks->count++;
+        if (breaks->top < (unsigned)(bp - breaks->bp) + 1)
+            breaks->top = (unsigned)(bp - breaks->bp) + 1;
     }
     free_codes(breaks, bp);
     error = store(breaks, r->condition, r->condition_count, bp->condition, &bp->condition_count);
@@ -136,6 +138,8 @@ void breaks_remove(struct breaks *breaks, uint8_t type, uint64_t addr_gva, uint6
     free_codes(breaks, bp);
     bp->used = false;
     breaks->count--;
+    while (breaks->top && !breaks->bp[breaks->top - 1].used)
+        breaks->top--;
     breaks_place(breaks);
 }
 
@@ -147,7 +151,7 @@ void breaks_remove_all(struct breaks *breaks)
         free_codes(breaks, &breaks->bp[i]);
         breaks->bp[i].used = false;
     }
-    breaks->count = 0;
+    breaks->count = breaks->top = 0;
     breaks_place(breaks);
 }
 
@@ -155,7 +159,7 @@ enum break_place breaks_at(const struct breaks *breaks, uint64_t gva)
 {
     enum break_place place = PLACE_NONE;
 
-    for (unsigned i = 0; i < BREAKS_MAX; i++) {
+    for (unsigned i = 0; i < breaks->top; i++) {
         const struct breakpoint *bp = &breaks->bp[i];
 
         if (bp->used && !is_data(bp->type) && bp->addr_gva == gva &&
@@ -284,7 +288,7 @@ struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t
         if (own.dr7 >> 2 * slot & 3 && !(code && dr6 & DR6_STEP))
             hit.guest_bits |= dr6 & UINT64_C(1) << slot;
     }
-    for (unsigned i = 0; i < BREAKS_MAX; i++) {
+    for (unsigned i = 0; i < breaks->top; i++) {
         struct breakpoint *bp = &breaks->bp[i];
 
         if (!bp->used || bp->place != PLACE_DR)
@@ -310,7 +314,7 @@ struct break_hit breaks_fetch_exit(struct breaks *breaks, unsigned cpu, uint64_t
             hit.ours = true;
     if (!hit.ours)
         return hit;
-    for (unsigned i = 0; i < BREAKS_MAX; i++) {
+    for (unsigned i = 0; i < breaks->top; i++) {
         struct breakpoint *bp = &breaks->bp[i];
 
         if (bp->used && bp->place == PLACE_PAGE && bp->addr_gva == pc_gva)

@@ -141,7 +141,7 @@ void breaks_place(struct breaks *breaks)
 
 bool breaks_any(const struct breaks *breaks, enum break_place place)
 {
-    for (unsigned i = 0; i < BREAKS_MAX; i++)
+    for (unsigned i = 0; i < breaks->top; i++)
         if (breaks->bp[i].used && breaks->bp[i].place == place)
             return true;
     return false;
@@ -174,7 +174,7 @@ void breaks_load(struct breaks *breaks, unsigned cpu, bool stepping, const uint6
     for (unsigned slot = 0; slot < 4; slot++)
         if (dr.dr7 & DR7_ENABLES(slot))
             taken |= (uint8_t)(1u << slot);
-    for (unsigned i = 0; i < BREAKS_MAX; i++) {
+    for (unsigned i = 0; i < breaks->top; i++) {
         const struct breakpoint *bp = &breaks->bp[i];
 
         if (!bp->used || bp->place != PLACE_DR || (stepping && !is_data(bp)))

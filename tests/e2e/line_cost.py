@@ -2,7 +2,8 @@
 """What things cost on the line, in bytes and in guest work: for `make bench` and the budget's test.
 
 QEMU's UART has no pace of its own, Bochs' has the baud rate in guest time. So rates are computed from
-the bytes that passed: moved payload over bytes the line carried in that direction.
+the bytes that passed: moved payload over bytes the line carried in that direction. What time itself
+decides (a condition that GDB evaluates) runs over a paced line.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from machine import TOP, TRAPLINE, Machine, Platform, symbol, tiny
 STEPS = 50
 DUMP_BYTES = {"random": 40 * 1024, "zeros": 64 * 1024}
 DUMP_AT = 0x400000
-SECONDS = 6
 BYTES_A_SECOND = 11520  # 115200 baud, 8n1
+CONDITION_IPS = 50_000_000  # Bochs' CPU where the line's time is counted in its instructions
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,14 @@ class GdbBytes:
 
 
 @contextmanager
-def waiting(work: Path, platform: Platform, guest: str) -> Iterator[LineProxy]:
+def waiting(
+    work: Path, platform: Platform, guest: str, pace: int = 0, ips: int = 10_000_000
+) -> Iterator[LineProxy]:
     work.mkdir(parents=True, exist_ok=True)
-    with LineProxy(work / "line.txt") as line:
+    with LineProxy(work / "line.txt", pace=pace) as line:
         vm = Machine(
             work, platform, tiny(guest), hv="wait", serial=f"tcp:{line.uart_port}", sync="slowdown",
-            limit=100,
+            limit=100, ips=ips,
         )
         with vm:
             if not vm.wait_for(r"tl: .*(wait|stopp)"):
@@ -127,31 +130,37 @@ def dump_rate(work: Path, platform: Platform, what: str) -> float:
     return size / sent
 
 
-def condition_rounds(work: Path, platform: Platform) -> tuple[float, float]:
-    """False hits a second by the stub and by GDB: the same guest, the same script, side by side. The
-    guest counts its rounds. QEMU's line takes no time: what GDB's packets need at 115200 baud is added."""
+ROUNDS = {"target": (500, 20500), "host": (5, 45)}  # few and many: what both cost alike falls out
+
+
+def condition_ticks(work: Path, platform: Platform, mode: str) -> float:
+    """TSC ticks of a round whose breakpoint condition is false, evaluated by the stub ("target") or by
+    GDB ("host"): from a stop to the stop `many` rounds later, less that of `few`. The line carries
+    115200 baud: Bochs' UART does so by itself, and its tick is an instruction; QEMU's is paced."""
     counter = symbol(tiny("gdb_target"), "counter")
     spot = symbol(tiny("gdb_target"), "spot")
-    rates, passed = [], []
-    for mode in ("target", "host"):
-        with waiting(work, platform, "gdb_target") as line:
-            out = gdb(
-                line.client_port,
-                f"set breakpoint condition-evaluation {mode}",
-                f"hbreak *0x{spot:x}",
-                "continue",
-                "delete",
-                f"break *0x{spot:x} if *(int *)0x{counter:x} == 0x7fffffff",
-                f"set $before = *(int *)0x{counter:x}",
-                "python import threading, os, signal",
-                f"python threading.Timer({SECONDS}, lambda: os.kill(os.getpid(), signal.SIGINT)).start()",
-                "continue",
-                f'printf "ROUNDS %d\\n", *(int *)0x{counter:x} - $before',
-            )
-        found = re.search(r"ROUNDS (\d+)", out)
-        if not found:
-            raise RuntimeError(out)
-        rates.append(max(int(found[1]), 1) / SECONDS)
-        passed.append(bytes_of(line))
-    bytes_each = (passed[1] - passed[0]) / (rates[1] * SECONDS)
-    return rates[0], 1 / (1 / rates[1] + bytes_each / BYTES_A_SECOND)
+    pace = BYTES_A_SECOND if platform.emulator == "qemu" else 0
+    commands = [
+        f"set breakpoint condition-evaluation {mode}",
+        f"hbreak *0x{spot:x}",
+        "continue",
+        "delete",
+        f"break *0x{spot:x}",
+    ]
+    for rounds in ROUNDS[mode]:
+        commands += [
+            f"set $from = *(int *)0x{counter:x}",
+            "maintenance packet qtl.exit",
+            f"eval \"condition 2 *(int *)0x{counter:x} == %d\", $from + {rounds}",
+            "continue",
+            f'printf "ROUNDS %d\\n", *(int *)0x{counter:x} - $from',
+            "maintenance packet qtl.exit",
+        ]
+    with waiting(work / mode, platform, "gdb_target", pace, CONDITION_IPS) as line:
+        out = gdb(line.client_port, *commands)
+    rounds_done = tuple(int(n) for n in re.findall(r"^ROUNDS (\d+)", out, re.MULTILINE))
+    ticks = [int(t, 16) for t in re.findall(r";tsc:([0-9a-f]+);", out)]
+    if rounds_done != ROUNDS[mode] or len(ticks) != 4:
+        raise RuntimeError(f"{mode}: not the rounds asked for\n{out}")
+    few, many = ROUNDS[mode]
+    return ((ticks[3] - ticks[2]) - (ticks[1] - ticks[0])) / (many - few)

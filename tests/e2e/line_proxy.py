@@ -3,7 +3,8 @@
 
 The emulator connects to `uart_port`, a client (GDB, for one) to `client_port`, when it likes and as
 often as it likes. Without a client the bytes are only kept, in `log_path`, as a serial logger would.
-`vices` (wire_link.Hostile, one a direction) make a bad line of it.
+`vices` (wire_link.Hostile, one a direction) make a bad line of it. `pace` gives it the speed of a real
+one, in bytes a second and direction: QEMU's UART takes no time of its own.
 """
 
 from __future__ import annotations
@@ -16,13 +17,45 @@ from collections.abc import Callable
 from pathlib import Path
 
 Vices = Callable[[bytes], bytes]
+PACED_KEPT = 4096  # bytes that wait in a paced direction; then its sender waits
+
+
+class Paced:
+    """One direction of a paced line: bytes that wait, and when the next may go."""
+
+    def __init__(self) -> None:
+        self.waiting = bytearray()
+        self.free_at = 0.0  # when the line has sent what was handed out
+
+    def take(self, pace: float, now: float) -> bytes:
+        """What the line has carried by now. It works on from where it stopped, or from now when idle."""
+        count = min(int((now - self.free_at) * pace), len(self.waiting))
+        if count <= 0:
+            return b""
+        self.free_at += count / pace
+        data = bytes(self.waiting[:count])
+        del self.waiting[:count]
+        return data
+
+    def add(self, data: bytes, now: float) -> None:
+        if not self.waiting:
+            self.free_at = max(self.free_at, now)
+        self.waiting += data
 
 
 class LineProxy:
-    def __init__(self, log_path: Path, down: Vices | None = None, up: Vices | None = None) -> None:
+    def __init__(
+        self,
+        log_path: Path,
+        down: Vices | None = None,
+        up: Vices | None = None,
+        pace: int = 0,
+    ) -> None:
         self.log_path = log_path
         self.down = down  # to the machine
         self.up = up  # to the client
+        self.pace = pace
+        self._paced = {True: Paced(), False: Paced()}  # by "from the machine"
         self.to_machine = 0
         self.to_client = 0
         self._uart_listener = self._listen()
@@ -34,10 +67,11 @@ class LineProxy:
         self._wake_read, self._wake_write = socket.socketpair()
         self._thread = threading.Thread(target=self._pump, daemon=True)
 
-    @staticmethod
-    def _listen() -> socket.socket:
+    def _listen(self) -> socket.socket:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.pace:  # a sender must notice soon that the line is busy
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, PACED_KEPT)
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         return listener
@@ -58,7 +92,7 @@ class LineProxy:
             for source in (self._uart_listener, self._client_listener, self._wake_read):
                 ready.register(source, selectors.EVENT_READ)
             while True:
-                for key, _ in ready.select():
+                for key, _ in ready.select(self._carry()):
                     sock = key.fileobj
                     assert isinstance(sock, socket.socket)
                     if sock is self._wake_read:
@@ -69,12 +103,19 @@ class LineProxy:
                     if self.down or self.up:
                         # A UART hands its bytes out one by one: a process switch for each is dear.
                         time.sleep(0.0005)
+                    room = 65536
+                    if self.pace:
+                        room = PACED_KEPT - len(self._paced[sock is self._uart].waiting)
+                        if room <= 0:
+                            continue  # _carry() has said when to come back
                     try:
-                        data = sock.recv(65536)
+                        data = sock.recv(room)
                     except OSError:
                         data = b""
                     if sock is self._uart:
                         log.write(data)
+                        # Bochs sends byte by byte and waits (Nagle) for what delayed ACKs hold back 40 ms.
+                        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
                     if not data:
                         self._forget(ready, sock)
                     else:
@@ -108,6 +149,26 @@ class LineProxy:
         else:
             self.to_machine += len(data)
             data = self.down(data) if self.down else data
+        if self.pace:
+            self._paced[sock is self._uart].add(data, time.monotonic())
+        else:
+            self._send(target, data)
+
+    def _carry(self) -> float | None:
+        """Paced: hands out what the line has carried. Returns the seconds until it has carried more."""
+        busy = False
+        for up, line in self._paced.items():
+            if line.waiting:
+                data = line.take(self.pace, time.monotonic())
+                if data:
+                    self._send(self._client if up else self._uart, data)
+                busy = busy or bool(line.waiting)
+        if busy:
+            time.sleep(0.0005)  # select() would return at once for a sender that must wait
+        return 0 if busy else None
+
+    @staticmethod
+    def _send(target: socket.socket | None, data: bytes) -> None:
         try:
             if target:
                 target.sendall(data)
