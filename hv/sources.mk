@@ -75,6 +75,7 @@ HV_SRCS += hv/core/uart16550.c
 HV_SRCS += hv/core/uart_irq.c
 HV_SRCS += hv/core/line.c
 HV_SRCS += hv/core/crash.c
+HV_SRCS += hv/core/crash_touch.c
 HV_SRCS += hv/core/audit.c
 HV_SRCS += hv/core/main.c
 HV_SRCS += hv/dbg/codepool.c

@@ -106,15 +106,6 @@ void explain_entry_rules(struct explain_run *run)
     }
 }
 
-static const char *vector_name(uint8_t vector)
-{
-    static const char *const names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM",
-                                        "#DF", "9",   "#TS", "#NP", "#SS", "#GP", "#PF", "15",
-                                        "#MF", "#AC", "#MC", "#XM", "#VE", "#CP"};
-
-    return vector < sizeof(names) / sizeof(names[0]) ? names[vector] : "a fault";
-}
-
 #define VECTOR_PANIC    255u /* a failed assertion of its own, no fault */
 #define EVIDENCE_FRAMES 8u   /* the record holds the rest */
 
@@ -132,7 +123,9 @@ void explain_hv_fault(struct explain_run *run)
         text_str(&w.text, r->fault_text);
     } else {
         text_str(&w.text, "the hypervisor took ");
-        text_str(&w.text, vector_name(r->fault_vector));
+        text_str(&w.text, explain_vector_name(r->fault_vector)
+                              ? explain_vector_name(r->fault_vector)
+                              : "a fault");
     }
     if (r->fault_vector != VECTOR_PANIC && last &&
         (last->kind == TL_KIND_RDMSR || last->kind == TL_KIND_WRMSR) && r->fault_vector == 13) {

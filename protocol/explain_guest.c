@@ -11,15 +11,17 @@
 #include "protocol/explain.def"
 #undef EXPLAIN
 
-/* Bytes at RIP; fewer than len are zero. */
-static const uint8_t *code_at_rip(const struct crash_record *r, unsigned len, uint8_t copy[16])
+bool explain_is_64bit(const struct crash_record *r)
 {
-    uint64_t rip =
-        r->rip +
-        ((r->efer_real & X_LMA) && (r->segment[1].rights >> 13 & 1) ? 0 : r->segment[1].base);
+    return (r->efer_real & X_LMA) && (r->segment[1].rights >> 13 & 1);
+}
+
+const uint8_t *explain_code(const struct crash_record *r, uint8_t copy[16])
+{
+    uint64_t rip = r->rip + (explain_is_64bit(r) ? 0 : r->segment[1].base);
     uint64_t at = rip - r->code_gva;
 
-    for (unsigned i = 0; i < len; i++)
+    for (unsigned i = 0; i < 16; i++)
         copy[i] = at + i < r->code_bytes ? r->code[at + i] : 0;
     return copy;
 }
@@ -27,7 +29,7 @@ static const uint8_t *code_at_rip(const struct crash_record *r, unsigned len, ui
 static bool bytes_are(const struct crash_record *r, uint8_t a, uint8_t b, uint8_t c, unsigned len)
 {
     uint8_t copy[16];
-    const uint8_t *code = code_at_rip(r, 3, copy);
+    const uint8_t *code = explain_code(r, copy);
 
     return code[0] == a && (len < 2 || code[1] == b) && (len < 3 || code[2] == c);
 }
@@ -156,19 +158,16 @@ void explain_osxsave(struct explain_run *run)
     }
 }
 
-/* The exception whose delivery ended in the shutdown. */
-static const char *delivered_text(uint8_t vector)
+const char *explain_vector_name(uint8_t vector)
 {
-    static const char *const texts[32] = {
-        [0] = "#DE could not be delivered",  [1] = "#DB could not be delivered",
-        [3] = "#BP could not be delivered",  [6] = "#UD could not be delivered",
-        [7] = "#NM could not be delivered",  [8] = "#DF could not be delivered",
-        [10] = "#TS could not be delivered", [11] = "#NP could not be delivered",
-        [12] = "#SS could not be delivered", [13] = "#GP could not be delivered",
-        [14] = "#PF could not be delivered", [17] = "#AC could not be delivered",
+    static const char *const names[32] = {
+        [0] = "#DE",  [1] = "#DB",  [2] = "NMI",  [3] = "#BP",  [4] = "#OF",
+        [5] = "#BR",  [6] = "#UD",  [7] = "#NM",  [8] = "#DF",  [10] = "#TS",
+        [11] = "#NP", [12] = "#SS", [13] = "#GP", [14] = "#PF", [16] = "#MF",
+        [17] = "#AC", [18] = "#MC", [19] = "#XM", [20] = "#VE", [21] = "#CP",
     };
 
-    return vector < 32 && texts[vector] ? texts[vector] : "an exception could not be delivered";
+    return vector < 32 ? names[vector] : NULL;
 }
 
 /*
@@ -191,7 +190,7 @@ void explain_control_off(struct explain_run *run)
     const struct crash_record *r = run->r;
     const uint16_t row = VMCS_ROW_proc2_controls;
     uint8_t copy[16];
-    const uint8_t *code = code_at_rip(r, 8, copy);
+    const uint8_t *code = explain_code(r, copy);
     uint64_t cap = 0;
 
     if (r->state.svm || !snapshot_has(&r->state, row))
@@ -225,40 +224,14 @@ void explain_control_off(struct explain_run *run)
     }
 }
 
-/* Which exception most likely came first, from the walk and the instruction at RIP. */
-static const char *first_exception(const struct crash_record *r, uint8_t *vector)
+/* The exception that the exit itself names (SVM does): its delivery ended in the shutdown. */
+static uint8_t reported_vector(const struct crash_record *r)
 {
-    /* The exit itself says what was being delivered, where the CPU reports it (SVM does). */
-    if ((r->exit.event >> 31 & 1) && (r->exit.event >> 8 & 7) == 3) {
-        *vector = r->exit.event & 0xff;
-        return delivered_text(*vector);
-    }
-    *vector = 14;
-    switch (r->walk_result) {
-    case RECORD_WALK_NOT_PRESENT:
-        return "#PF: RIP does not translate, an entry on its way is not present";
-    case RECORD_WALK_RESERVED:
-        return "#PF: an entry on the way of RIP has a reserved bit set";
-    case RECORD_WALK_NO_EXEC:
-        return "#PF: the page of RIP is not executable";
-    case RECORD_WALK_NO_RAM:
-        return "RIP translates to an address that is no memory of the guest";
-    case RECORD_WALK_NON_CANONICAL:
-        *vector = 13;
-        return "#GP: RIP is not canonical";
-    default:
-        break;
-    }
-    *vector = 6;
-    if (bytes_are(r, 0x0f, 0x0b, 0, 2))
-        return "#UD: the instruction at RIP is UD2";
-    if (bytes_are(r, 0x0f, 0x01, 0xd0, 3))
-        return "#UD: XGETBV";
-    *vector = 3;
-    if (bytes_are(r, 0xcc, 0, 0, 1))
-        return "#BP: the instruction at RIP is INT3";
-    *vector = 0xff;
-    return NULL;
+    uint8_t vector = r->exit.event & 0xff;
+
+    if (!(r->exit.event >> 31 & 1) || (r->exit.event >> 8 & 7) != 3)
+        return EXPLAIN_NO_VECTOR;
+    return vector == 8 ? EXPLAIN_NO_VECTOR : vector; /* #DF is a consequence: look for the first */
 }
 
 static const struct record_gate *gate_of(const struct crash_record *r, uint8_t vector)
@@ -274,6 +247,7 @@ static const char *undeliverable_because(const struct crash_record *r, uint8_t v
 {
     const struct record_gate *gate = gate_of(r, vector == 0xff ? 13 : vector);
     unsigned gate_bytes = r->efer_real & X_LMA ? 16 : r->cr0_real & X_PE ? 8 : 4;
+    uint16_t selector;
 
     if (r->idtr_limit < gate_bytes - 1)
         return "the IDT is empty (limit below one gate)";
@@ -283,8 +257,17 @@ static const char *undeliverable_because(const struct crash_record *r, uint8_t v
         return NULL;
     if (!gate->readable)
         return "the IDT itself does not translate";
-    if ((r->cr0_real & X_PE) && !(gate->low >> 47 & 1))
+    if (!(r->cr0_real & X_PE))
+        return NULL;
+    if (!(gate->low >> 47 & 1))
         return "its gate is not present";
+    selector = gate->low >> 16 & 0xffff;
+    if (!(selector & 0xfffc) || (!(selector & 4) && (selector | 7u) > r->gdtr_limit))
+        return "its gate's code selector lies outside the GDT";
+    /* a frame at the same level, without an IST: at RSP */
+    if (r->regs_present && !r->stack_bytes && (r->segment[1].selector & 3) == 0 &&
+        !(r->efer_real & X_LMA && (gate->low >> 32 & 7)))
+        return "the stack at RSP, where its frame goes, does not translate";
     return NULL;
 }
 
@@ -307,21 +290,35 @@ void explain_undeliverable(struct explain_run *run)
 {
     const struct crash_record *r = run->r;
     struct explain_writer w;
-    const char *first, *because;
-    uint8_t vector;
+    const char *because, *name;
+    char cause_text[200];
+    struct text cause;
+    uint8_t vector = reported_vector(r);
+    bool found;
 
     if (r->why != RECORD_TRIPLE_FAULT)
         return;
-    first = first_exception(r, &vector);
+    text_init(&cause, cause_text, sizeof(cause_text));
+    found = explain_fault_cause(r, &vector, &cause) || explain_system_cause(r, &vector, &cause);
+    name = explain_vector_name(vector);
     because = undeliverable_because(r, vector);
     w = explain_add(run,
-                    first && because ? EXPLAIN_PROVEN
-                    : first          ? EXPLAIN_LIKELY
-                                     : EXPLAIN_GUESS,
-                    first ? RANK_PICTURE : RANK_GENERAL);
+                    name && because ? EXPLAIN_PROVEN
+                    : name          ? EXPLAIN_LIKELY
+                                    : EXPLAIN_GUESS,
+                    name ? RANK_PICTURE : RANK_GENERAL);
     text_str(&w.text, "triple fault: ");
-    text_str(&w.text, first ? first : "an exception at or before RIP");
-    text_str(&w.text, because ? ", and " : "; its handler faulted too");
+    text_str(&w.text, name ? name : "an exception at or before RIP");
+    if (found) {
+        text_str(&w.text, ": ");
+        text_str(&w.text, cause_text);
+        text_str(&w.text, because ? ", and " : "; its handler faulted too");
+    } else {
+        text_str(&w.text, name      ? because ? " could not be delivered, and "
+                                              : " could not be delivered; its handler faulted too"
+                          : because ? ", and "
+                                    : "; its handler faulted too");
+    }
     text_str(&w.text, because);
     text_str(&w.evidence, "RIP ");
     text_hex(&w.evidence, r->rip);
@@ -335,6 +332,12 @@ void explain_undeliverable(struct explain_run *run)
         text_str(&w.evidence, " entry ");
         text_hex(&w.evidence, l->entry);
     }
+    if (vector == 14) {
+        text_str(&w.evidence, "; CR2 ");
+        text_hex(&w.evidence, r->cr2);
+    }
+    text_str(&w.evidence, "; RSP ");
+    text_hex(&w.evidence, r->gpr[4]);
     text_str(&w.evidence, "; CR0 ");
     text_hex(&w.evidence, r->cr0_real);
     text_str(&w.evidence, " CR3 ");
@@ -363,7 +366,7 @@ void explain_halted(struct explain_run *run)
         hlt |= r->state.field[VMCS_ROW_guest_activity] == 1;
     if (r->code_bytes && r->rip > r->code_gva && r->rip - r->code_gva <= r->code_bytes)
         hlt |= r->code[r->rip - r->code_gva - 1] == 0xf4;
-    code = code_at_rip(r, 2, copy);
+    code = explain_code(r, copy);
     if ((r->why != RECORD_LIVE && r->why != RECORD_HANG) || (r->rflags & X_IF))
         return;
     if (!hlt && !(code[0] == 0xeb && code[1] == 0xfe))

@@ -24,8 +24,38 @@ struct explain_writer explain_add(struct explain_run *run, enum explain_certaint
 /* Newest ring entry that matches, or NULL. index: MSR of RDMSR/WRMSR, or ~0 for any. */
 const struct record_ring *explain_last(const struct crash_record *r, uint8_t kind, uint64_t index);
 
+/* Was the exit answered with an exception? Then the guest's instruction was not performed. */
+static inline bool explain_was_refused(const struct record_ring *entry)
+{
+    return (entry->inject >> 31 & 1) && (entry->inject >> 8 & 7) == 3;
+}
+
 /* "at RIP 0x..." of a ring entry. */
 void explain_at(struct text *t, const struct record_ring *entry);
+
+/* Copies code at RIP; bytes that the record does not hold are zero. */
+const uint8_t *explain_code(const struct crash_record *r, uint8_t copy[16]);
+
+bool explain_is_64bit(const struct crash_record *r);
+
+/* "#GP", or NULL for a vector without a name of that kind. */
+const char *explain_vector_name(uint8_t vector);
+
+/* Why the instruction at RIP must raise an exception: its addresses (explain_fault.c), what it does to
+ * the machine (explain_system.c). *vector: what the exit reported or EXPLAIN_NO_VECTOR; a cause of another
+ * exception is not offered. True: *vector is set and the cause, a few words, appended to *t. */
+#define EXPLAIN_NO_VECTOR 0xffu
+bool explain_fault_cause(const struct crash_record *r, uint8_t *vector, struct text *t);
+bool explain_system_cause(const struct crash_record *r, uint8_t *vector, struct text *t);
+
+/* May this exception be it? Sets *vector when it may. */
+static inline bool explain_may_be(uint8_t *vector, uint8_t candidate)
+{
+    if (*vector != EXPLAIN_NO_VECTOR && *vector != candidate)
+        return false;
+    *vector = candidate;
+    return true;
+}
 
 /* Ranks: specific proofs above rules above general pictures. */
 enum {
@@ -36,6 +66,18 @@ enum {
     RANK_LAST = 1,
 };
 
+#define X_EM          (UINT64_C(1) << 2)
+#define X_TS          (UINT64_C(1) << 3)
+#define X_WP          (UINT64_C(1) << 16)
+#define X_NW          (UINT64_C(1) << 29)
+#define X_CD          (UINT64_C(1) << 30)
+#define X_OSFXSR      (UINT64_C(1) << 9)
+#define X_PCIDE       (UINT64_C(1) << 17)
+#define X_SMEP        (UINT64_C(1) << 20)
+#define X_SMAP        (UINT64_C(1) << 21)
+#define X_AC          (UINT64_C(1) << 18)
+#define X_SCE         (UINT64_C(1) << 0)
+#define X_NXE         (UINT64_C(1) << 11)
 #define X_PE          (UINT64_C(1) << 0)
 #define X_PG          (UINT64_C(1) << 31)
 #define X_PAE         (UINT64_C(1) << 5)

@@ -41,7 +41,7 @@ void explain_efer_lost(struct explain_run *run)
     uint64_t held = 0;
     int entry;
 
-    if (!write || !(write->value & X_LME) || (r->efer_real & X_LME) ||
+    if (!write || explain_was_refused(write) || !(write->value & X_LME) || (r->efer_real & X_LME) ||
         r->why == RECORD_ENTRY_FAILURE)
         return;
     entry = area_entry(r, X_MSR_EFER, &held);
@@ -130,7 +130,7 @@ static void base_lost(struct explain_run *run, uint32_t msr, const struct record
     const struct record_ring *write = explain_last(run->r, TL_KIND_WRMSR, msr);
     struct explain_writer w;
 
-    if (!write || write->value == segment->base || segment->base != 0)
+    if (!write || explain_was_refused(write) || write->value == segment->base || segment->base != 0)
         return;
     w = explain_add(run, EXPLAIN_LIKELY, RANK_PROOF);
     text_str(&w.text, name);
@@ -163,7 +163,7 @@ void explain_cr4_lost(struct explain_run *run)
     char names[120];
     uint64_t lost;
 
-    if (!write)
+    if (!write || explain_was_refused(write))
         return;
     lost = write->value & ~r->cr4_real & ~hidden;
     /* the last exit is not performed yet when the guest was stopped before its handler */

@@ -25,6 +25,13 @@ const char *const record_walk_words[RECORD_WALK_COUNT] = {
     [RECORD_WALK_NO_EXEC] = "no-exec",
 };
 
+const char *const record_touch_words[RECORD_TOUCH_COUNT] = {
+    [RECORD_TOUCH_OPERAND] = "operand",
+    [RECORD_TOUCH_STACK] = "stack",
+    [RECORD_TOUCH_TARGET] = "target",
+    [RECORD_TOUCH_CR2] = "cr2",
+};
+
 void record_clear(struct crash_record *record, bool svm)
 {
     memset(record, 0, sizeof(*record));

@@ -22,7 +22,8 @@
 #define RECORD_STACK_BYTES 64u
 #define RECORD_WALK_MAX    12u
 #define RECORD_RING_MAX    24u
-#define RECORD_GATES_MAX   8u
+#define RECORD_GATES_MAX   12u
+#define RECORD_TOUCHES_MAX 4u
 #define RECORD_TRACE_MAX   16u
 #define RECORD_LINE_MAX    480u /* longest line the writer makes */
 
@@ -57,6 +58,30 @@ enum record_walk {
     RECORD_WALK_COUNT
 };
 extern const char *const record_walk_words[RECORD_WALK_COUNT];
+
+/* What the instruction at RIP touches besides its own bytes, and CR2. */
+enum record_touch_what {
+    RECORD_TOUCH_OPERAND, /* its memory operand */
+    RECORD_TOUCH_STACK,   /* what it pushes or pops */
+    RECORD_TOUCH_TARGET,  /* where it jumps to, when memory or a register says so */
+    RECORD_TOUCH_CR2,     /* address of the last page fault */
+    RECORD_TOUCH_COUNT
+};
+extern const char *const record_touch_words[RECORD_TOUCH_COUNT];
+
+#define RECORD_RIGHT_WRITE 1u /* rights of all levels together */
+#define RECORD_RIGHT_USER  2u
+#define RECORD_RIGHT_EXEC  4u
+
+struct record_touch {
+    uint8_t what;   /* enum record_touch_what */
+    uint8_t write;  /* 1: the instruction stores there */
+    uint8_t stack;  /* 1: through SS, RSP or RBP (#SS and not #GP) */
+    uint8_t rights; /* if it translates */
+    uint8_t result; /* enum record_walk */
+    uint8_t level;  /* of the entry that decided; 0: none was read */
+    uint64_t gva, at, entry;
+};
 
 struct record_exit {
     uint8_t kind; /* enum tl_kind */
@@ -121,6 +146,9 @@ struct crash_record {
     uint64_t walk_gva, walk_gpa;
     uint8_t walk_count;
     struct record_level walk[RECORD_WALK_MAX];
+
+    uint8_t touch_count;
+    struct record_touch touch[RECORD_TOUCHES_MAX];
 
     uint8_t gate_count;
     struct record_gate gate[RECORD_GATES_MAX];

@@ -345,6 +345,24 @@ static unsigned parse_level(struct crash_record *r, struct span rest, bool neste
     return FILL(rest, slots);
 }
 
+static unsigned parse_touch(struct crash_record *r, struct span rest)
+{
+    int what = word_index(find(rest, "what"), record_touch_words, RECORD_TOUCH_COUNT);
+    int result = word_index(find(rest, "result"), record_walk_words, RECORD_WALK_COUNT);
+    struct record_touch *t = &r->touch[r->touch_count];
+    const struct slot slots[] = {SLOT("gva", t->gva),     SLOT("write", t->write),
+                                 SLOT("stack", t->stack), SLOT("rights", t->rights),
+                                 SLOT("level", t->level), SLOT("at", t->at),
+                                 SLOT("entry", t->entry)};
+
+    if (r->touch_count == RECORD_TOUCHES_MAX || what < 0 || result < 0)
+        return 1;
+    r->touch_count++;
+    t->what = (uint8_t)what;
+    t->result = (uint8_t)result;
+    return FILL(rest, slots);
+}
+
 static unsigned parse_gate(struct crash_record *r, struct span rest)
 {
     struct record_gate *g = &r->gate[r->gate_count];
@@ -452,6 +470,8 @@ static unsigned parse_item(struct crash_record *r, struct span word, struct span
         return parse_walk(r, rest);
     if (span_is(word, "walk-level") || span_is(word, "nested-level"))
         return parse_level(r, rest, word.at[0] == 'n');
+    if (span_is(word, "touch"))
+        return parse_touch(r, rest);
     if (span_is(word, "gate"))
         return parse_gate(r, rest);
     if (span_is(word, "pdpte"))

@@ -201,6 +201,21 @@ static void write_walk(struct writer *w)
         pair(w, "e3", r->pdpte_memory[3]);
         finish(w);
     }
+    for (unsigned i = 0; i < r->touch_count; i++) {
+        const struct record_touch *touch = &r->touch[i];
+
+        start(w, "touch");
+        word_pair(w, "what", record_touch_words[touch->what]);
+        pair(w, "gva", touch->gva);
+        pair(w, "write", touch->write);
+        pair(w, "stack", touch->stack);
+        word_pair(w, "result", record_walk_words[touch->result]);
+        pair(w, "rights", touch->rights);
+        pair(w, "level", touch->level);
+        pair(w, "at", touch->at);
+        pair(w, "entry", touch->entry);
+        finish(w);
+    }
     for (unsigned i = 0; i < r->gate_count; i++) {
         start(w, "gate");
         pair(w, "vector", r->gate[i].vector);

@@ -7,6 +7,7 @@
 
 #include "core/backend.h"
 #include "core/cpu_facts.h"
+#include "core/crash_touch.h"
 #include "core/guest_mem.h"
 #include "core/nested.h"
 #include "core/options.h"
@@ -191,20 +192,13 @@ static void collect_nested(uint64_t gpa)
 /* RIP through the guest's tables, then the nested map; for a nested exit the address that exited. */
 static void collect_walk(struct vcpu *vcpu)
 {
-    static const enum record_walk results[] = {
-        [WALK_OK] = RECORD_WALK_OK,
-        [WALK_NOT_PRESENT] = RECORD_WALK_NOT_PRESENT,
-        [WALK_RESERVED] = RECORD_WALK_RESERVED,
-        [WALK_NON_CANONICAL] = RECORD_WALK_NON_CANONICAL,
-        [WALK_BAD_TABLE] = RECORD_WALK_NO_RAM,
-    };
     struct guest_walk walk =
         guest_translate(vcpu, guest_segment_base(vcpu, HV_CS) + vcpu->regs.rip);
     bool nested_exit =
         vcpu->exit.kind == HV_EXIT_NESTED_PAGE || vcpu->exit.kind == HV_EXIT_NESTED_MISCONFIG;
 
     record.walk_gva = walk.gva;
-    record.walk_result = results[walk.result];
+    record.walk_result = crash_walk_word(walk.result);
     record.walk_gpa = walk.gpa;
     for (unsigned i = 0; i < walk.level_count; i++)
         record.walk[record.walk_count++] = (struct record_level){
@@ -215,7 +209,8 @@ static void collect_walk(struct vcpu *vcpu)
         collect_nested(vcpu->exit.nested.gpa);
     else if (walk.result == WALK_OK)
         collect_nested(walk.gpa);
-    if (walk.paging == GUEST_PAGING_PAE)
+    /* also before paging is on: MOV to CR0 loads them, and faults if they are wrong */
+    if ((record.cr4_real & CR4_PAE) && !(record.efer_real & EFER_LMA))
         record.pdptes_present =
             guest_read_gpa(record.cr3 & 0xffffffe0, record.pdpte_memory,
                            sizeof record.pdpte_memory) == sizeof record.pdpte_memory;
@@ -224,7 +219,7 @@ static void collect_walk(struct vcpu *vcpu)
 /* The gates that decide whether the guest could have taken its fault. */
 static void collect_gates(struct vcpu *vcpu)
 {
-    static const uint8_t vectors[] = {1, X86_UD, X86_DF, 10, 11, 12, X86_GP, X86_PF};
+    static const uint8_t vectors[] = {0, 1, 3, X86_UD, 7, X86_DF, 10, 11, 12, X86_GP, X86_PF, 17};
     unsigned gate_bytes = !(record.cr0_real & CR0_PE) ? 4 : vcpu_long_mode(vcpu) ? 16 : 8;
 
     for (unsigned i = 0; i < RECORD_GATES_MAX; i++) {
@@ -353,6 +348,8 @@ static void collect(struct vcpu *vcpu)
     collect_state(vcpu);
     collect_memory(vcpu);
     collect_walk(vcpu);
+    if (record.why == RECORD_TRIPLE_FAULT)
+        crash_touches(vcpu, &record);
     collect_gates(vcpu);
     collect_ring(vcpu);
     collect_fault();

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "protocol/explain.h"
+#include "protocol/explain_make.h"
 #include "protocol/tables.h"
 
 #define X_SET(r_, name_, value_) snapshot_set(&(r_)->state, VMCS_ROW_##name_, value_)
@@ -247,6 +248,139 @@ static void progress_is_no_storm(void **state)
     verdict_has("the guest is alive");
 }
 
+/* A 64-bit guest with an empty IDT and this code at RIP. */
+static void dead_guest(const char *code, unsigned len_bytes)
+{
+    seed_machine(RECORD_TRIPLE_FAULT);
+    record.walk_result = RECORD_WALK_OK;
+    record.walk_count = 0;
+    record.efer_real = record.efer_wrote = X_LME | X_LMA;
+    record.cr4_real = record.cr4_wrote = X_PAE;
+    record.cr0_real = record.cr0_wrote = X_PG | X_PE;
+    record.gdtr_limit = 0x1f;
+    record.segment[1].rights = 0xa09b; /* L=1 */
+    record.code_gva = record.rip;
+    memcpy(record.code, code, len_bytes);
+    record.code_bytes = (uint8_t)len_bytes;
+}
+
+static void touches(enum record_touch_what what, uint64_t gva, enum record_walk result,
+                    uint64_t entry)
+{
+    record.touch[record.touch_count++] = (struct record_touch){
+        .what = (uint8_t)what, .gva = gva, .result = (uint8_t)result, .level = 3, .entry = entry};
+}
+
+/* VMX names no exception of a triple fault: the instruction and its addresses do. */
+static void guest_faults_by_address(void **state)
+{
+    (void)state;
+    dead_guest("\x48\x8b\x03", 3); /* mov (%rbx),%rax */
+    touches(RECORD_TOUCH_CR2, 0x40000000, RECORD_WALK_NOT_PRESENT, 0);
+    verdict_has("an exception at or before RIP"); /* CR2 may be an old one */
+    assert_int_equal(why.item[0].certainty, EXPLAIN_GUESS);
+    touches(RECORD_TOUCH_OPERAND, 0x40000000, RECORD_WALK_NOT_PRESENT, 0);
+    verdict_has("#PF: the instruction reads 0x40000000, which is not mapped: level 3 entry 0x0");
+    assert_int_equal(why.item[0].certainty, EXPLAIN_PROVEN);
+    record.exit.event = 0x80000306; /* SVM says #UD: then it was not the address */
+    verdict_has("#UD could not be delivered");
+    record.exit.event = 0;
+    record.touch[1].entry = 0x8000000000000083;
+    record.touch[1].result = RECORD_WALK_RESERVED;
+    verdict_has("has NX (bit 63) set while EFER.NXE is 0");
+    record.touch[1].result = RECORD_WALK_NON_CANONICAL;
+    verdict_has("#GP: the instruction reads 0x40000000, which is not canonical");
+    record.touch[1].stack = 1;
+    verdict_has("#SS: ");
+    record.touch[1] = (struct record_touch){.what = RECORD_TOUCH_OPERAND,
+                                            .write = 1,
+                                            .result = RECORD_WALK_OK,
+                                            .level = 1,
+                                            .gva = 0x1000};
+    record.cr0_real |= X_WP;
+    verdict_has("#PF: the instruction writes 0x1000, a read-only page");
+    dead_guest("\xff\xe0", 2); /* jmp *%rax */
+    touches(RECORD_TOUCH_TARGET, 0x8000000000000000, RECORD_WALK_NON_CANONICAL, 0);
+    verdict_has("#GP: the instruction jumps to 0x8000000000000000, which is not canonical");
+    dead_guest("", 0);
+    record.rip = record.walk_gva = 0x8000000000000000;
+    record.walk_result = RECORD_WALK_NON_CANONICAL;
+    verdict_has("#GP: RIP 0x8000000000000000 is not canonical");
+}
+
+static void guest_faults_by_instruction(void **state)
+{
+    (void)state;
+    dead_guest("\x0f\x22\xc0", 3); /* mov %rax,%cr0 */
+    record.gpr[0] = X_PE;
+    verdict_has("#GP: MOV to CR0 of 0x1 turns paging off in 64-bit mode");
+    record.segment[1].rights = 0xc09b;
+    record.cr0_real = record.cr0_wrote = X_PE;
+    record.efer_real = X_LME;
+    record.cr4_real = record.cr4_wrote = 0;
+    record.gpr[0] = X_PG | X_PE;
+    exit_of(TL_KIND_WRMSR, 0x10005e, X_MSR_EFER, X_LME);
+    verdict_has("turns paging on with EFER.LME=1 and CR4.PAE=0: long mode needs PAE");
+    record.efer_real = record.efer_wrote = 0;
+    record.cr4_real = record.cr4_wrote = X_PAE;
+    record.pdptes_present = true;
+    record.pdpte_memory[0] = 0x102003;
+    record.ring_count = 0;
+    exit_of(TL_KIND_WRMSR, 0x10005e, 0xc0000081, X_LME);
+    verdict_has("entry 0 is 0x102003 (LME was written to MSR 0xc0000081 at RIP 0x10005e");
+    dead_guest("\x0f\x22\xe0", 3); /* mov %rax,%cr4 */
+    snapshot_set_cap(&record.state, SNAPSHOT_CAP_CR4_KNOWN, 0x1ff);
+    record.gpr[0] = 0x80000020;
+    record.cr4_real = 0;
+    exit_of(TL_KIND_CR4_WRITE, record.rip, 0, 0x80000020)->inject = 0x80000b0d;
+    verdict_has("#GP: MOV to CR4 of 0x80000020 sets bits that this CPU does not have: 31");
+    assert_string_equal(why.item[0].id, "undeliverable"); /* and no "CR4 bits were lost" */
+    dead_guest("\x0f\x30", 2);                            /* wrmsr */
+    record.gpr[1] = 0xc0000082;
+    record.gpr[2] = 0x80000000;
+    verdict_has("WRMSR of 0xc0000082 (IA32_LSTAR): 0x8000000000000000 is not canonical");
+    record.segment[1].selector = 0x33;
+    verdict_has("#GP: a privileged instruction at CPL 3");
+    dead_guest("\x0f\x00\xd8", 3); /* ltr %ax */
+    record.gpr[0] = 0x28;
+    verdict_has("#GP: LTR's selector 0x28 lies outside the GDT (limit 0x1f)");
+    dead_guest("\x0f\x10\x00", 3); /* movups (%rax),%xmm0 */
+    verdict_has("#UD: an SSE instruction with CR4.OSFXSR=0");
+    dead_guest("\x0f\x28\x00", 3); /* movaps */
+    record.cr4_real |= X_OSFXSR;
+    touches(RECORD_TOUCH_OPERAND, 0x1008, RECORD_WALK_OK, 0);
+    verdict_has("#GP: an SSE move that needs 16-byte alignment goes to 0x1008");
+    record.touch[0].gva = 0x1000;
+    verdict_has("triple fault: an exception at or before RIP");
+    dead_guest("\xf7\xf1", 2); /* div %ecx */
+    verdict_has("#DE: division by 0");
+    record.gpr[1] = UINT64_C(1) << 32; /* ECX is still 0 */
+    verdict_has("#DE: division by 0");
+    record.gpr[1] = 1;
+    verdict_has("triple fault: an exception at or before RIP");
+    dead_guest("\x0f\x05", 2);
+    verdict_has("#UD: SYSCALL with EFER.SCE=0");
+}
+
+/* What kept the exception from its handler. */
+static void guest_idt_that_cannot_deliver(void **state)
+{
+    (void)state;
+    dead_guest("\xcc", 1);
+    record.idtr_limit = 0xfff;
+    record.regs_present = true;
+    record.gate[0] = (struct record_gate){3, true, 0, 0};
+    record.gate_count = 1;
+    verdict_has("#BP: the instruction at RIP is INT3, and its gate is not present");
+    record.gate[0].low = UINT64_C(0x8e00) << 32 | 0x00280000;
+    verdict_has("and its gate's code selector lies outside the GDT");
+    record.gate[0].low = UINT64_C(0x8e00) << 32 | 0x00080000;
+    verdict_has("and the stack at RSP, where its frame goes, does not translate");
+    record.stack_bytes = 16;
+    verdict_has("; its handler faulted too");
+    assert_int_equal(why.item[0].certainty, EXPLAIN_LIKELY);
+}
+
 static void text_keeps_everything(void **state)
 {
     struct record_ring *e;
@@ -271,7 +405,14 @@ static void text_keeps_everything(void **state)
     record.code_bytes = RECORD_CODE_BYTES;
     memset(record.code, 0x5a, sizeof(record.code));
     strcpy(record.fault_text, "general protection");
+    for (unsigned i = 0; i < RECORD_TOUCHES_MAX; i++)
+        record.touch[record.touch_count++] = (struct record_touch){
+            (uint8_t)i, 1, 1, 7, RECORD_WALK_RESERVED, 5, ~UINT64_C(0), 0x1000, ~UINT64_C(1)};
+    for (unsigned i = 0; i < RECORD_GATES_MAX; i++)
+        record.gate[record.gate_count++] = (struct record_gate){(uint8_t)i, true, ~i, i};
     through_text();
+    assert_memory_equal(parsed.touch, record.touch, sizeof(record.touch));
+    assert_memory_equal(parsed.gate, record.gate, sizeof(record.gate));
     assert_memory_equal(&parsed.state, &record.state, sizeof(record.state));
     assert_memory_equal(parsed.gpr, record.gpr, sizeof(record.gpr));
     assert_memory_equal(parsed.ring, record.ring, sizeof(record.ring));
@@ -305,6 +446,9 @@ static void hostile_text_does_no_harm(void **state)
         "",
         "garbage tl: crash",
         "tl: ring",
+        "tl: touch what=operand result=what gva=0x1",
+        "tl: touch what=anything result=ok gva=0x1",
+        "tl: touch",
     };
 
     (void)state;
@@ -316,6 +460,7 @@ static void hostile_text_does_no_harm(void **state)
         record_parse_line(&parsed, "tl: ring n=0x1 kind=cpuid", 25, &bad);
         record_parse_line(&parsed, "tl: walk-level level=0x1", 24, &bad);
         record_parse_line(&parsed, "tl: gate vector=0x1", 19, &bad);
+        record_parse_line(&parsed, "tl: touch what=cr2 result=ok", 28, &bad);
         record_parse_line(&parsed, "tl: hv-trace 0x1 0x2 0x3", 24, &bad);
     }
     assert_true(bad > 8);
@@ -330,11 +475,19 @@ static void hostile_text_does_no_harm(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(efer_passthru_is_named),       cmocka_unit_test(ia32e_ctl_is_named),
-        cmocka_unit_test(cr4_ignore_and_stale_pdptes),  cmocka_unit_test(register_number_cut),
-        cmocka_unit_test(lost_event_osxsave_msr_fault), cmocka_unit_test(guest_itself),
-        cmocka_unit_test(exit_storm_is_named),          cmocka_unit_test(progress_is_no_storm),
-        cmocka_unit_test(text_keeps_everything),        cmocka_unit_test(hostile_text_does_no_harm),
+        cmocka_unit_test(efer_passthru_is_named),
+        cmocka_unit_test(ia32e_ctl_is_named),
+        cmocka_unit_test(cr4_ignore_and_stale_pdptes),
+        cmocka_unit_test(register_number_cut),
+        cmocka_unit_test(lost_event_osxsave_msr_fault),
+        cmocka_unit_test(guest_itself),
+        cmocka_unit_test(guest_faults_by_address),
+        cmocka_unit_test(guest_faults_by_instruction),
+        cmocka_unit_test(guest_idt_that_cannot_deliver),
+        cmocka_unit_test(exit_storm_is_named),
+        cmocka_unit_test(progress_is_no_storm),
+        cmocka_unit_test(text_keeps_everything),
+        cmocka_unit_test(hostile_text_does_no_harm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
