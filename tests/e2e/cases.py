@@ -37,6 +37,20 @@ class Case:
         return self.kernel or machine.tiny(self.guest or self.name)
 
 
+# Mistakes of a kernel's own (the letters of own_fault.S), and what the crash record must call them.
+OWN_FAULTS = {
+    "a": r"#GP: MOV to CR0 of 0x80000001 turns paging on with EFER\.LME=1 and CR4\.PAE=0",
+    "b": r"#GP: MOV to CR4 of 0x80000020 sets bits that this CPU does not have: 31",
+    "c": r"entry 0 is 0x\w+ \(LME was written to MSR 0xc0000081 at RIP",
+    "d": r"#PF: RIP 0x\w+ does not translate: level 2 entry 0x8000000000000083 has NX \(bit 63\)",
+    "e": r"#PF: the instruction reads 0x40000000, which is not mapped: level 3 entry 0x0",
+    "f": r"#GP: .*0x8000000000000000.* is not canonical",
+    "g": r"#GP: an SSE move that needs 16-byte alignment goes to 0x\w+8,",
+    "h": r"#UD: an SSE instruction with CR4\.OSFXSR=0",
+    "i": r"#PF: the instruction pushes to 0x3ffffff8, which is not mapped",
+    "j": r"#PF: the instruction writes 0x200000, a read-only page: level 2 entry 0x200081",
+}
+
 CASES = (
     Case("cr0_write", want=(r"mov to cr0: ok", r"clts: ok", r"lmsw: ok", r"smsw: ok", r"bits off: ok")),
     Case("msr", want=(r"efer 0x00000000", r"efer.sce: ok", r"kernel_gs_base high: ok",
@@ -67,6 +81,18 @@ CASES = (
             r"tl: crash end",
         ),
         never=(r"done",),
+    ),
+    *(
+        Case(
+            f"own_fault-{letter}",
+            guest="own_fault",
+            args=letter,
+            stop=r"tl: why: [^\n]*\n",
+            want=(rf"verdict triple fault: .*{why}.*\(proven\)", r"tl: why: triple fault: "),
+            never=(r"done",),
+            on=("qemu-svm", "bochs-vmx"),
+        )
+        for letter, why in OWN_FAULTS.items()
     ),
     # Shows 3: Debian's kernels with nobody attached. Bochs boots one in test_console.py.
     *(
