@@ -20,16 +20,18 @@
 
 #define MUST(condition) ((condition) ? (void)0 : abort())
 
-#define LINES_MAX 12u /* commands of one input: what is slow stays bounded */
+#define LINES_MAX  12u /* of one input: what is slow stays bounded */
+#define REPLY_USES 3u  /* a command pages: each page is the same */
 
 enum line_kind {
-    LINE_IS_REPLY = 1, /* the next request is answered with the rest */
+    LINE_IS_REPLY = 1, /* the next queries (q, Q) are answered with the rest */
     LINE_IS_STOP,      /* the next resume ends with this packet */
     LINE_IS_TEXT,      /* guest console or log */
     LINE_IS_EVENT,     /* message of the events channel */
     LINE_IS_TAB,       /* completion of the rest */
     LINE_IS_EXIT,      /* sort of the machine's next exit */
     LINE_IS_KEY,       /* ^C before the next command */
+    LINE_IS_LIE,       /* the next request is answered with the rest */
 };
 
 static struct fake machine;
@@ -37,7 +39,8 @@ static struct stub stub;
 static struct console console;
 static uint8_t next_reply[SESSION_PACKET_BYTES], next_stop[512];
 static size_t next_reply_bytes, next_stop_bytes;
-static bool lie, stop_lies;
+static unsigned lies; /* requests still to be answered with it */
+static bool lie_to_all, stop_lies;
 static uint8_t next_exit;
 
 static void drop_text(void *ctx, const char *text, size_t len_bytes)
@@ -94,8 +97,8 @@ static bool peer_send(struct session *session, const uint8_t *payload, size_t le
     enum stub_answer answer;
 
     MUST(len_bytes <= SESSION_PACKET_BYTES);
-    if (lie && session->waiting) {
-        lie = false;
+    if (lies && session->waiting && (lie_to_all || (len_bytes && (payload[0] | 0x20) == 'q'))) {
+        lies--;
         session_packet(session, next_reply, next_reply_bytes);
         return true;
     }
@@ -213,7 +216,9 @@ static void one_line(const char *line, size_t len_bytes)
 {
     switch (line[0]) {
     case LINE_IS_REPLY:
-        lie = true;
+    case LINE_IS_LIE:
+        lie_to_all = line[0] == LINE_IS_LIE;
+        lies = lie_to_all ? 1 : REPLY_USES;
         take(next_reply, sizeof(next_reply), &next_reply_bytes, line + 1, len_bytes - 1);
         break;
     case LINE_IS_STOP:
@@ -286,7 +291,8 @@ static void start(void)
     console.symbols = symbols_new();
     console.target = target_new(&console);
     console.session = session_new(NULL, &calls);
-    lie = stop_lies = false;
+    lies = 0;
+    stop_lies = false;
     next_exit = 0;
     sandbox_waits = waits;
     MUST(console.symbols && console.target && console.session);

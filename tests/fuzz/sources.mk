@@ -9,7 +9,7 @@ FUZZ_ARGS_rsp := -max_len=192
 FUZZ_TARGETS += link
 FUZZ_ARGS_link := -max_len=96
 FUZZ_TARGETS += boot
-FUZZ_ARGS_boot := -max_len=1024
+FUZZ_ARGS_boot := -max_len=1536
 FUZZ_SRCS_boot := hv/boot/mb1.c hv/boot/mb2.c hv/boot/parse.c hv/core/memmap.c hv/core/options.c \
 	hv/core/guest_image.c hv/dev/uart.c hv/lib/fmt.c hv/lib/str.c hv/lib/log.c
 FUZZ_TARGETS += stub
@@ -24,8 +24,13 @@ CONSOLE_LIBS := -lreadline -lcapstone -ldw -lelf -ljansson
 FUZZ_TARGETS += files
 FUZZ_SRCS_files := tests/fuzz/sandbox.c $(filter-out monitor/main.c,$(MONITOR_SRCS))
 FUZZ_LIBS_files := $(CONSOLE_LIBS) $(SANDBOX_WRAPS)
-FUZZ_ARGS_files := -max_len=4096 -close_fd_mask=3
+FUZZ_ARGS_files := -max_len=4096 -close_fd_mask=3 -timeout=20
 FUZZ_TARGETS += command
 FUZZ_SRCS_command := $(FUZZ_SRCS_files) $(FUZZ_SRCS_stub)
 FUZZ_LIBS_command := $(FUZZ_LIBS_files) -Wl,--wrap=session_attach
-FUZZ_ARGS_command := -max_len=256 -close_fd_mask=3
+FUZZ_ARGS_command := -max_len=512 -close_fd_mask=3 -timeout=20
+FUZZ_TARGETS += session
+FUZZ_SRCS_session := tests/fuzz/sandbox.c monitor/session.c monitor/session_open.c monitor/session_bare.c \
+	monitor/session_link.c monitor/transport.c monitor/transport_rfc2217.c
+FUZZ_LIBS_session := $(SANDBOX_WRAPS) -Wl,--wrap=transport_write
+FUZZ_ARGS_session := -max_len=256 -timeout=20
