@@ -94,6 +94,9 @@ void link_close(struct link *link)
     link->tx_base = link->tx_next;
     link->byes = link->state == LINK_OPENING ? 0 : BYE_COUNT;
     link->hello_now = link->welcome_now = link->ack_now = link->ack_waiting = false;
+    link->ack_frame = link->nak_now = link->poll_now = false;
+    if (link->state == LINK_WAITING)
+        link->client_nonce = 0; /* it never began: the same HELLO may come again */
     link->old_nonce = link->client_nonce;
     link->state = LINK_DOWN;
     link->rx_inside = link->rx_length != 0;

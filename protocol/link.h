@@ -37,7 +37,7 @@ enum link_channel { LINK_RSP = 1, LINK_CONSOLE = 2, LINK_LOG = 3, LINK_EVENTS = 
 /* What happened since link_events() was last asked. */
 enum {
     LINK_EV_OPEN = 1,      /* a session is up; every earlier message that was unsent is forgotten */
-    LINK_EV_CLOSED = 2,    /* the peer said goodbye */
+    LINK_EV_CLOSED = 2,    /* the peer said goodbye, or knows nothing of the session any more */
     LINK_EV_LOST = 4,      /* server: silence ended the session; client: silent for 2 s (once) */
     LINK_EV_BACK = 8,      /* client: heard again after LOST, same session */
     LINK_EV_REPLACED = 16, /* server: another client took over (followed by OPEN) */

@@ -136,6 +136,15 @@ static void in_session(struct link *link, const uint8_t *frame, size_t length, u
     }
 }
 
+/* The peer goes on with a session that we have ended: our goodbye was lost, or the silence that ended
+ * it was longer here than there. */
+static void session_is_over(struct link *link, uint8_t kind)
+{
+    link->stats.ignored++;
+    if (link->state == LINK_DOWN && link->session && kind != FRAME_BYE && !link->byes)
+        link->byes = 1;
+}
+
 static void frame_done(struct link *link, uint32_t now_ms)
 {
     const uint8_t *frame = link->rx_buf;
@@ -168,7 +177,7 @@ static void frame_done(struct link *link, uint32_t now_ms)
     else if (link->state == LINK_UP || link->state == LINK_WAITING)
         in_session(link, frame, length, now_ms);
     else
-        link->stats.ignored++;
+        session_is_over(link, frame[0] >> 4);
 }
 
 static bool is_printable_line(const uint8_t *bytes, size_t length)

@@ -10,9 +10,6 @@
 #include "cpu/x86.h"
 #include "dev/uart.h"
 
-#define UART_LSR       5
-#define LSR_DATA_READY 0x01
-
 /*
  * Bytes that come while others are read raise NMIs of their own, which exit when nothing is left to
  * read. So an NMI this soon after any byte is the line's: a guest that loses one of its rare NMIs
@@ -22,11 +19,6 @@
 
 static uint64_t last_active_tsc; /* 0: never */
 static uint32_t seen_bytes;      /* of hv_uart, when that was noted */
-
-static bool data_ready(void)
-{
-    return hv_uart.present && in8(hv_uart.base + UART_LSR) & LSR_DATA_READY;
-}
 
 void line_active(void)
 {
@@ -46,7 +38,7 @@ bool line_poll(struct vcpu *vcpu)
 {
     bool stop;
 
-    if (data_ready())
+    if (uart_ready(&hv_uart))
         line_active();
     if (hv_debug.poll) {
         stop = hv_debug.poll(vcpu);

@@ -29,6 +29,7 @@ static void leave(struct client *client, bool go_on)
     line_end_session(&client->line);
     client->supported_seen = false;
     client->is_waiting = false;
+    client->want_stop = false;
     client->resume_bytes = 0;
     if (go_on)
         stub_let_go(&client->stub);
@@ -201,7 +202,7 @@ static void counters(void *ctx, struct reply *reply)
               line->mode == LINE_LINK ? "link" : "bare", line->count.rx, line->count.tx,
               line->count.bad + link->bad_crc, line->count.resent + link->resent, link->duplicates,
               line->count.noise + link->resyncs);
-    reply_fmt(reply, "dropped:%lx;", line->backlog_lost);
+    reply_fmt(reply, "dropped:%lx;", line->lost_bytes);
 }
 
 void client_init(struct client *client, const struct dbg_target *target, const struct line_io *io)

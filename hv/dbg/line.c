@@ -133,13 +133,19 @@ size_t line_pump(struct line *line, size_t max)
 
     while (taken < max) {
         int byte = line->io.read(line->io.ctx);
+        uint64_t now_us;
 
         if (byte < 0)
             break;
         taken++;
         line->count.rx++;
         line_tick(line);
-        line->rx_us = line->io.clock_us(line->io.ctx);
+        now_us = line->io.clock_us(line->io.ctx);
+        /* A client that died within a packet must not swallow the next one's HELLO. */
+        if (byte == LINK_FLAG && line->mode == LINE_RSP && rsp_rx_inside(&line->rx) &&
+            now_us - line->rx_us > LINE_HELD_QUIET_US)
+            rsp_rx_init(&line->rx, line->rx_buf, sizeof(line->rx_buf), false);
+        line->rx_us = now_us;
         if (line_link_byte(line, (uint8_t)byte))
             continue;
         line_byte(line, (uint8_t)byte);

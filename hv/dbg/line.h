@@ -25,7 +25,7 @@ enum line_channel { LINE_LOG, LINE_CONSOLE, LINE_EVENTS };
 
 struct line_io {
     void *ctx;
-    void (*write)(void *ctx, const uint8_t *bytes, size_t len_bytes);
+    size_t (*write)(void *ctx, const uint8_t *bytes, size_t len_bytes); /* bytes that were taken */
     int (*read)(void *ctx); /* a byte, or -1: none now */
     uint64_t (*clock_us)(void *ctx);
 };
@@ -55,7 +55,7 @@ struct line {
     size_t tx_bytes; /* last packet sent, for `-` */
     char backlog[LINE_BACKLOG_BYTES];
     size_t backlog_bytes;
-    uint64_t backlog_lost;
+    uint64_t lost_bytes, lost_told_bytes; /* of log and console: dropped; of these, said so */
     uint8_t batch[LINE_BATCH_BYTES];
     size_t batch_bytes;
     uint64_t batch_us;
@@ -85,8 +85,8 @@ void line_reply(struct line *line, const void *bytes, size_t len_bytes);
 void line_output(struct line *line, const char *text, size_t len_bytes);
 
 /* Log line, guest console bytes or an event: as text, as `O` packets while the guest runs (kept in a
- * bounded backlog until then), or on their channels. Never waits but for the UART; what finds no room
- * is counted. */
+ * bounded backlog until then), or on their channels. Never waits but for the UART, and a bounded time
+ * for the link's peer; what finds no room is counted, and the log says so as soon as it can. */
 void line_text(struct line *line, enum line_channel channel, const void *bytes, size_t len_bytes);
 
 void line_set_running(struct line *line, bool running);

@@ -9,6 +9,8 @@
 /* line_out.c */
 void line_flush_batch(struct line *line);
 void line_flush_backlog(struct line *line);
+/* Says how much was lost since it was said last, where there is somebody who takes it. */
+void line_tell_lost(struct line *line);
 
 /* line.c: one byte that is no frame's. */
 void line_byte(struct line *line, uint8_t byte);

@@ -49,9 +49,8 @@ void line_link_init(struct line *line)
 
 static void check_events(struct line *line)
 {
-    unsigned events = link_events(&line->link);
-
-    if (events & LINK_EV_OPEN) {
+    /* Opening and ending may both have happened since the last look. */
+    if (link_events(&line->link) & LINK_EV_OPEN) {
         line->mode = LINE_LINK;
         line->held_bytes = 0;
         line->stalled = false;
@@ -59,8 +58,11 @@ static void check_events(struct line *line)
         line->in_message = false;
         line->up.session(line->up.ctx, LINE_LINK);
         line_flush_backlog(line);
-    } else if (events & (LINK_EV_CLOSED | LINK_EV_LOST) && line->mode == LINE_LINK) {
+    }
+    /* However it ended: goodbye, silence, a reply that nobody took, or a successor that never came. */
+    if (line->mode == LINE_LINK && line->link.state == LINK_DOWN) {
         line->mode = LINE_TEXT;
+        line->in_message = false;
         rsp_rx_init(&line->rx, line->rx_buf, sizeof(line->rx_buf), false);
         line->up.session(line->up.ctx, LINE_TEXT);
     }
@@ -129,13 +131,15 @@ bool line_link_byte(struct line *line, uint8_t byte)
 void line_link_tick(struct line *line, uint64_t now_us)
 {
     (void)now_us;
-    if (line->link.state == LINK_DOWN && !line->link.rx_inside)
+    if (line->link.state == LINK_DOWN && !line->link.rx_inside && line->mode != LINE_LINK)
         return;
     line->link.lost_after_ms = line->link_timeout_ms;
     link_poll(&line->link, now_ms(line));
     check_events(line);
     if (line->mode == LINE_LINK && line->backlog_bytes && link_room(&line->link) > 2)
         line_flush_backlog(line);
+    else if (line->mode == LINE_LINK)
+        line_tell_lost(line);
     flush(line);
 }
 
@@ -183,7 +187,7 @@ void line_link_send(struct line *line, unsigned channel, const void *bytes, size
         send_waiting(line, (enum link_channel)channel, bytes, len_bytes, NO_PROGRESS_CONSOLE_MS);
 
     if (sent < len_bytes) {
-        line->backlog_lost += len_bytes - sent;
+        line->lost_bytes += len_bytes - sent;
         line->stalled = true;
     }
 }
@@ -198,18 +202,23 @@ void line_ack(struct line *line)
 
 void line_link_reply(struct line *line, const uint8_t *bytes, size_t len_bytes)
 {
-    uint32_t since_ms = now_ms(line);
+    uint32_t since_ms = now_ms(line), session = line->link.session;
 
     line->stalled = false;
     if (!len_bytes) { /* the empty reply is a message too */
         while (line->link.state == LINK_UP && !link_room(&line->link) &&
                now_ms(line) - since_ms < NO_PROGRESS_REPLY_MS)
             listen(line);
-        link_send(&line->link, LINK_RSP, bytes, 0, false);
+        if (line->link.session == session && line->link.state == LINK_UP && !link_room(&line->link))
+            link_close(&line->link); /* a reply that is missing would shift all later ones */
+        else if (line->link.session == session)
+            link_send(&line->link, LINK_RSP, bytes, 0, false);
         flush(line);
         return;
     }
-    if (send_waiting(line, LINK_RSP, bytes, len_bytes, NO_PROGRESS_REPLY_MS) < len_bytes)
-        link_close(&line->link); /* half a message would spoil all later ones */
+    /* Half a message would spoil all later ones of its session; a new client's is not to blame. */
+    if (send_waiting(line, LINK_RSP, bytes, len_bytes, NO_PROGRESS_REPLY_MS) < len_bytes &&
+        line->link.state == LINK_UP && line->link.session == session)
+        link_close(&line->link);
     flush(line);
 }

@@ -4,14 +4,21 @@
  * between its bytes: text that comes up meanwhile waits in the backlog.
  */
 #include "dbg/line_impl.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 #define O_TEXT_BYTES 400u /* text in one `O` packet */
 
-static void write_out(struct line *line, const uint8_t *bytes, size_t len_bytes)
+static size_t write_out(struct line *line, const uint8_t *bytes, size_t len_bytes)
 {
     line->count.tx += len_bytes;
-    line->io.write(line->io.ctx, bytes, len_bytes);
+    return line->io.write(line->io.ctx, bytes, len_bytes);
+}
+
+/* Text has no repetition: what the UART does not take is lost. */
+static void write_raw(struct line *line, const uint8_t *bytes, size_t len_bytes)
+{
+    line->lost_bytes += len_bytes - write_out(line, bytes, len_bytes);
 }
 
 static void send_frame(struct line *line, const char *letter, const void *bytes, size_t len_bytes,
@@ -65,11 +72,11 @@ static void write_text(struct line *line, const uint8_t *bytes, size_t len_bytes
     for (size_t i = 0; i < len_bytes; i++) {
         if (bytes[i] != '\n')
             continue;
-        write_out(line, bytes + start, i - start);
-        write_out(line, (const uint8_t *)"\r\n", 2);
+        write_raw(line, bytes + start, i - start);
+        write_raw(line, (const uint8_t *)"\r\n", 2);
         start = i + 1;
     }
-    write_out(line, bytes + start, len_bytes - start);
+    write_raw(line, bytes + start, len_bytes - start);
 }
 
 static void keep(struct line *line, const void *bytes, size_t len_bytes)
@@ -77,11 +84,42 @@ static void keep(struct line *line, const void *bytes, size_t len_bytes)
     size_t room = sizeof(line->backlog) - line->backlog_bytes;
 
     if (len_bytes > room) {
-        line->backlog_lost += len_bytes;
+        line->lost_bytes += len_bytes;
         return;
     }
     memcpy(line->backlog + line->backlog_bytes, bytes, len_bytes);
     line->backlog_bytes += len_bytes;
+}
+
+void line_tell_lost(struct line *line)
+{
+    uint64_t lost_bytes = line->lost_bytes, now_us;
+    char text[96];
+    size_t len_bytes;
+
+    if (lost_bytes == line->lost_told_bytes || line->sending ||
+        (line->mode == LINE_RSP && !line->running) ||
+        (line->mode == LINE_LINK && (line->stalled || link_room(&line->link) < 2)))
+        return;
+    now_us = line->io.clock_us(line->io.ctx);
+    len_bytes = fmt_str(text, sizeof(text),
+                        "[%5lu.%06lu] tl: %lu bytes of log and console were lost here\n",
+                        now_us / 1000000, now_us % 1000000, lost_bytes - line->lost_told_bytes);
+    if (line->mode == LINE_LINK) {
+        if (link_send(&line->link, LINK_LOG, text, len_bytes, false) == len_bytes)
+            line->lost_told_bytes = lost_bytes;
+    } else if (line->mode == LINE_RSP) {
+        line->lost_told_bytes = lost_bytes;
+        line_output(line, text, len_bytes);
+    } else if (write_out(line, (const uint8_t *)"\r", 1) == 1) { /* else: still stuck */
+        uint64_t before_bytes = line->lost_bytes;
+
+        write_text(line, (const uint8_t *)text, len_bytes);
+        if (line->lost_bytes == before_bytes)
+            line->lost_told_bytes = lost_bytes;
+        else
+            line->lost_bytes = before_bytes; /* half a notice is none */
+    }
 }
 
 void line_flush_backlog(struct line *line)
@@ -95,12 +133,7 @@ void line_flush_backlog(struct line *line)
         write_text(line, (const uint8_t *)line->backlog, len_bytes);
     else
         line_link_send(line, LINK_LOG, line->backlog, len_bytes);
-    if (line->backlog_lost) {
-        static const char lost[] = "tl: log text was lost while the machine stood still\n";
-
-        line->backlog_lost = 0;
-        line_text(line, LINE_LOG, lost, sizeof(lost) - 1);
-    }
+    line_tell_lost(line);
 }
 
 void line_flush_batch(struct line *line)
@@ -112,7 +145,7 @@ void line_flush_batch(struct line *line)
         return;
     line->batch_us = line->io.clock_us(line->io.ctx);
     if (line->mode == LINE_TEXT)
-        write_out(line, line->batch, len_bytes);
+        write_raw(line, line->batch, len_bytes);
     else if (line->mode == LINE_LINK)
         line_link_send(line, LINK_CONSOLE, line->batch, len_bytes);
     else if (line->running)
@@ -147,13 +180,15 @@ void line_text(struct line *line, enum line_channel channel, const void *bytes, 
         keep(line, bytes, len_bytes);
         return;
     }
-    if (line->mode == LINE_TEXT && channel == LINE_CONSOLE)
-        write_out(line, bytes, len_bytes);
-    else if (line->mode == LINE_TEXT)
-        write_text(line, bytes, len_bytes);
-    else if (channel == LINE_CONSOLE)
+    if (line->mode == LINE_TEXT) {
+        line_tell_lost(line);
+        if (channel == LINE_CONSOLE)
+            write_raw(line, bytes, len_bytes);
+        else
+            write_text(line, bytes, len_bytes);
+    } else if (channel == LINE_CONSOLE) {
         batch(line, bytes, len_bytes);
-    else {
+    } else {
         line_flush_batch(line);
         line_output(line, bytes, len_bytes);
     }

@@ -226,6 +226,13 @@ struct events_verdict run_filter(struct run *run, unsigned cpu, const struct dbg
     return verdict;
 }
 
+void run_forget_goals(struct run *run)
+{
+    for (unsigned cpu = 0; cpu < RUN_CPUS_MAX; cpu++)
+        run->cpu[cpu].goal = RUN_CONTINUE;
+    run->any_exit = false;
+}
+
 void run_before_entry(struct run *run, unsigned cpu)
 {
     struct step *step = &run->cpu[cpu].step;

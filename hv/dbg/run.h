@@ -80,5 +80,8 @@ void run_before_entry(struct run *run, unsigned cpu);
  * run_owns_exit() or run_step_done() has just done so. */
 void run_stopped(struct run *run, unsigned cpu, enum run_why why);
 
+/* Who asked for steps and for the next exit has gone: they stop nothing any more. */
+void run_forget_goals(struct run *run);
+
 /* After any change of events or breakpoints: tells the target what must exit. */
 void run_sync(struct run *run);

@@ -39,6 +39,7 @@ void stub_session_end(struct stub *stub)
     stub->cpu = 0;
     stub->object.packet = -1;
     breaks_remove_all(&stub->breaks);
+    run_forget_goals(&stub->run); /* else the guest stops for a client that is no more */
     run_sync(&stub->run);
 }
 

@@ -20,8 +20,6 @@
 
 #define FLUSH_US         500000 /* for a client to take the last words, and the UART to send them */
 #define IDLE_SPINS       2000u
-#define UART_LSR         5
-#define LSR_DATA         1
 #define PENDING_STEP_BIT (UINT64_C(1) << 14)
 #define SHADOW_BITS      UINT64_C(3)
 #define ACTIVITY_ACTIVE  0
@@ -440,8 +438,7 @@ static bool step_done(struct vcpu *vcpu, enum hv_verdict *verdict)
 static void idle(void *ctx)
 {
     (void)ctx;
-    for (unsigned i = 0; i < IDLE_SPINS && !(in8((uint16_t)(hv_uart.base + UART_LSR)) & LSR_DATA);
-         i++)
+    for (unsigned i = 0; i < IDLE_SPINS && !uart_ready(&hv_uart); i++)
         cpu_pause();
 }
 
@@ -510,10 +507,10 @@ static void guest_input(const uint8_t *bytes, size_t len_bytes)
 
 /* ---- struct line_io ---- */
 
-static void io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
+static size_t io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
 {
     (void)ctx;
-    uart_write(&hv_uart, bytes, len_bytes);
+    return uart_write(&hv_uart, bytes, len_bytes);
 }
 
 static int io_read(void *ctx)

@@ -17,6 +17,7 @@ enum uart_reg { REG_DATA, REG_IER, REG_FCR, REG_LCR, REG_MCR, REG_LSR, REG_MSR, 
 #define MCR_OUT2         0x08
 #define LSR_DATA         0x01
 #define LSR_OVERRUN      0x02
+#define LSR_BREAK        0x10
 #define LSR_THRE         0x20
 #define LSR_TEMT         0x40
 #define UART_CLOCK_BAUD  115200u /* divisor 1 */
@@ -35,6 +36,18 @@ static uint8_t reg_read(const struct uart *uart, enum uart_reg reg)
 static void reg_write(const struct uart *uart, enum uart_reg reg, uint8_t value)
 {
     out8((uint16_t)(uart->base + reg), value);
+}
+
+/* A read of LSR clears its error bits, whoever reads it and for what: keep what they said. */
+static uint8_t line_status(struct uart *uart)
+{
+    uint8_t status = reg_read(uart, REG_LSR);
+
+    if (status & LSR_OVERRUN)
+        uart->overruns++;
+    if (status & LSR_BREAK)
+        uart->broken = true;
+    return status;
 }
 
 const char *uart_parse(const char *spec, size_t len_bytes, uint16_t *base, uint32_t *baud)
@@ -83,29 +96,33 @@ void uart_init(struct uart *uart, uint16_t base, uint32_t baud)
     reg_write(uart, REG_MCR, MCR_DTR_RTS | MCR_OUT2);
 }
 
+bool uart_ready(struct uart *uart)
+{
+    return uart->present && line_status(uart) & LSR_DATA;
+}
+
 int uart_read(struct uart *uart)
 {
-    uint8_t status;
+    while (uart_ready(uart)) {
+        uint8_t byte = reg_read(uart, REG_DATA);
+        bool broken = uart->broken && !byte;
 
-    if (!uart->present)
-        return -1;
-    status = reg_read(uart, REG_LSR);
-    if (status & LSR_OVERRUN)
-        uart->overruns++;
-    if (!(status & LSR_DATA))
-        return -1;
-    uart->received_bytes++;
-    return reg_read(uart, REG_DATA);
+        uart->broken = false;
+        uart->received_bytes++;
+        if (!broken)
+            return byte;
+    }
+    return -1;
 }
 
 bool uart_can_write(struct uart *uart)
 {
-    return uart->present && reg_read(uart, REG_LSR) & LSR_THRE;
+    return uart->present && line_status(uart) & LSR_THRE;
 }
 
 bool uart_drained(struct uart *uart)
 {
-    return !uart->present || reg_read(uart, REG_LSR) & LSR_TEMT;
+    return !uart->present || line_status(uart) & LSR_TEMT;
 }
 
 size_t uart_write_some(struct uart *uart, const uint8_t *bytes, size_t len_bytes)

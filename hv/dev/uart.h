@@ -18,7 +18,8 @@ struct uart {
     uint32_t baud;
     uint8_t fifo_bytes; /* 16, or 1 without a FIFO */
     bool present;       /* false: writes vanish, reads find nothing */
-    bool stuck; /* the transmitter did not drain in time; tried once per write until it does */
+    bool stuck;  /* the transmitter did not drain in time; tried once per write until it does */
+    bool broken; /* the next received byte is a BREAK's zero */
     uint32_t dropped_bytes, overruns;
     uint32_t received_bytes; /* by uart_read(), modulo 2^32 */
 };
@@ -32,7 +33,10 @@ const char *uart_parse(const char *spec, size_t len_bytes, uint16_t *base, uint3
  * present == false. */
 void uart_init(struct uart *uart, uint16_t base, uint32_t baud);
 
-/* One received byte, or -1. Never waits. */
+/* Is a received byte there? */
+bool uart_ready(struct uart *uart);
+
+/* One received byte, or -1. Never waits. A BREAK is no byte. */
 int uart_read(struct uart *uart);
 
 /* Is there room for at least one byte right now? */

@@ -38,7 +38,7 @@ static void check_rsp(const uint8_t *bytes, size_t len_bytes)
     MUST(!rsp_rx_inside(&peer_rx)); /* a frame is one write */
 }
 
-static void io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
+static size_t io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
 {
     volatile uint8_t sink = 0;
 
@@ -51,6 +51,7 @@ static void io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
             link_rx_byte(&peer, bytes[i], peer_ms());
     }
     (void)sink;
+    return len_bytes;
 }
 
 static void peer_receive(void)

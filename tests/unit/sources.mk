@@ -49,3 +49,6 @@ UNIT_TESTS += core_cr
 UNIT_SRCS_core_cr := hv/core/exit_cr.c hv/core/walk.c hv/core/insn_operand.c
 UNIT_TESTS += stub
 UNIT_SRCS_stub := $(DBG_SRCS)
+UNIT_TESTS += line
+UNIT_SRCS_line := $(DBG_SRCS)
+UNIT_TESTS += link_model

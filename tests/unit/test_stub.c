@@ -20,13 +20,14 @@ static uint8_t in[8192], out[65536];
 static size_t in_at, in_end, out_len;
 static char guest_typed[256];
 
-static void io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
+static size_t io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
 {
     (void)ctx;
     assert_true(out_len + len_bytes < sizeof(out));
     memcpy(out + out_len, bytes, len_bytes);
     out_len += len_bytes;
     out[out_len] = 0;
+    return len_bytes;
 }
 
 static int io_read(void *ctx)
