@@ -331,6 +331,10 @@ void session_packet(struct session *session, const uint8_t *payload, size_t len_
         session_take_stop(session, payload, len_bytes);
         return;
     }
+    if (session->owed) {
+        session->owed--;
+        return;
+    }
     if (!session->waiting && session->state == SESSION_RUNNING &&
         (len_bytes == 0 || payload[0] == 'E')) {
         take_refusal(session, payload, len_bytes);
@@ -364,8 +368,9 @@ static long wait_reply(struct session *session, int timeout_ms)
         if (session->reply_ready)
             break;
         if (left_ms <= 0) {
-            snprintf(session->why, sizeof(session->why), "no answer for %d seconds",
-                     timeout_ms / 1000);
+            snprintf(session->why, sizeof(session->why), "no answer for %d seconds%s",
+                     timeout_ms / 1000,
+                     session_linked(session) ? "; it may have been done, or be done yet" : "");
             break;
         }
         if (tick_ms >= 0 && tick_ms < left_ms)
@@ -374,6 +379,8 @@ static long wait_reply(struct session *session, int timeout_ms)
             break;
     }
     session->waiting = false;
+    if (!session->reply_ready && session_linked(session))
+        session->owed++;
     return session->reply_ready ? (long)session->reply_len_bytes : -1;
 }
 
@@ -384,6 +391,13 @@ long session_exchange(struct session *session, const uint8_t *request, size_t le
     session->reply[0] = 0;
     if (!session->carrier || session->state == SESSION_LOST || session->waiting)
         return -1;
+    if (session->owed && session->silent) { /* else all of them are done at once, much later */
+        snprintf(session->why, sizeof(session->why),
+                 "the hypervisor is silent and owes %u answer%s: nothing more is sent before it is "
+                 "heard again",
+                 session->owed, session->owed == 1 ? "" : "s");
+        return -1;
+    }
     session->waiting = true;
     session->reply_ready = session->gave_up = false;
     if (!send_packet(session, request, len_bytes)) {

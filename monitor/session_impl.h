@@ -42,6 +42,10 @@ struct session {
     struct session_counts counts;
 
     bool waiting; /* for the reply to a request */
+    bool silent;  /* the link has heard nothing for two seconds */
+    /* Over the link: replies that nobody waits for any more and that will still come, before any other.
+     * Without this count each would be taken for the answer to the request after it. */
+    unsigned owed;
     bool reply_ready, gave_up;
     uint8_t reply[SESSION_FRAME_BYTES];
     size_t reply_len_bytes;

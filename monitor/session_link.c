@@ -13,15 +13,19 @@
 #include "protocol/link.h"
 #include "protocol/rsp.h"
 
-#define GOODBYE_ROUNDS 10 /* of 20 ms */
-#define MESSAGE_BYTES  (2 * SESSION_FRAME_BYTES)
+#define GOODBYE_ROUNDS  10 /* of 20 ms */
+#define MESSAGE_BYTES   (2 * SESSION_FRAME_BYTES)
+#define LINE_KEPT_BYTES 64 /* of a line of text: more than its time and "tl:" */
 
 struct linked {
     struct link link;
     struct rsp_rx rx;
     uint8_t payload[SESSION_FRAME_BYTES];
     bool rx_begun;
-    bool silent;                  /* two seconds without a word, said so */
+    bool log_seen;              /* a line of the hypervisor's log as text, since the last frame */
+    char line[LINE_KEPT_BYTES]; /* the text line that comes in */
+    size_t line_len_bytes;
+    uint32_t log_frames_in;       /* frames before it */
     uint8_t queue[MESSAGE_BYTES]; /* RSP messages that the window did not take yet: length, bytes */
     size_t queue_len_bytes;
     size_t message_left_bytes; /* of the message at the head of the queue */
@@ -33,9 +37,26 @@ static uint32_t now32(void)
     return (uint32_t)session_now_ms();
 }
 
+/* Text between frames. A hypervisor with a session has its log in frames: one that writes text has
+ * none any more. */
 static void on_text(void *ctx, const uint8_t *bytes, size_t len_bytes)
 {
-    session_text(ctx, bytes, len_bytes);
+    struct session *session = ctx;
+    struct linked *linked = session->carrier_state;
+
+    for (size_t i = 0; linked && i < len_bytes; i++) {
+        if (bytes[i] == '\n') {
+            linked->line[linked->line_len_bytes] = '\0';
+            if (linked->line[0] == '[' && strstr(linked->line, "] tl: ")) {
+                linked->log_seen = true;
+                linked->log_frames_in = linked->link.stats.frames_in;
+            }
+            linked->line_len_bytes = 0;
+        } else if (linked->line_len_bytes + 1 < sizeof(linked->line)) {
+            linked->line[linked->line_len_bytes++] = (char)bytes[i];
+        }
+    }
+    session_text(session, bytes, len_bytes);
 }
 
 /* Everything the link has to say, to the line. */
@@ -137,16 +158,22 @@ static void watch(struct session *session, struct linked *linked)
 {
     unsigned events = link_events(&linked->link);
 
+    if (linked->link.stats.frames_in != linked->log_frames_in)
+        linked->log_seen = false;
     if (events & LINK_EV_LOST) {
-        linked->silent = true;
-        session->calls.silent(session->calls.ctx, true);
+        session->silent = true;
+        if (!linked->log_seen)
+            session->calls.silent(session->calls.ctx, true);
     }
     if (events & LINK_EV_BACK) {
-        linked->silent = false;
+        session->silent = false;
         session->calls.silent(session->calls.ctx, false);
     }
     if (events & LINK_EV_CLOSED)
-        session_lose(session, "the hypervisor said goodbye");
+        session_lose(session, "the hypervisor has ended the session (it said goodbye, or had heard "
+                              "nothing of us for long)");
+    else if (session->silent && linked->log_seen)
+        session_lose(session, "the hypervisor has started anew, and its session is over");
 }
 
 static void linked_input(struct session *session, const uint8_t *bytes, size_t len_bytes)

@@ -77,7 +77,8 @@ static bool try_carrier(struct session *session, const struct carrier *carrier, 
     if (session->state == SESSION_LOST)
         return false;
     session->carrier = carrier;
-    session->gave_up = false;
+    session->gave_up = session->silent = false;
+    session->owed = 0;
     session->handshake = true;
     done = wait_up(session, timeout_ms) && greet(session, timeout_ms);
     session->handshake = false;
