@@ -9,6 +9,7 @@
 
 #include "monitor/console.h"
 #include "monitor/eval.h"
+#include "monitor/files.h"
 #include "monitor/out.h"
 #include "monitor/target.h"
 #include "monitor/view.h"
@@ -300,62 +301,89 @@ static enum cmd_result cmd_search(struct console *console, const struct cmd_args
     return CMD_OK;
 }
 
-static void progress(uint64_t done, uint64_t all)
+/* A line for each 64 KiB; of large areas for each sixteenth. */
+static void progress(uint64_t before, uint64_t done, uint64_t all)
 {
-    if (all >= 65536 && done % 65536 == 0)
+    uint64_t step = all / 16 > 65536 ? all / 16 : 65536;
+
+    if (all > 65536 && before / step != done / step && done < all)
         out_printf("  %" PRIu64 " of %" PRIu64 " KiB\n", done / 1024, all / 1024);
+}
+
+static enum cmd_result cut_short(const char *what, uint64_t done, uint64_t all)
+{
+    out_error("^C: %s ended after %" PRIu64 " of %" PRIu64 " bytes", what, done, all);
+    return CMD_ERROR;
+}
+
+/* "START, +LENGTH" or "START, END" (END is the first byte behind). */
+static bool parse_area(struct console *console, const char *text, uint64_t *from,
+                       uint64_t *len_bytes)
+{
+    const char *end;
+    bool relative;
+
+    if (!eval_text(console, text, &end, from, NULL))
+        return false;
+    end += strspn(end, " \t");
+    if (*end != ',' || end[1 + strspn(end + 1, " \t")] == '\0') {
+        out_error("which area? START, +LENGTH or START, END, with the comma");
+        return false;
+    }
+    end += 1 + strspn(end + 1, " \t");
+    relative = *end == '+';
+    if (!eval_text(console, end + relative, NULL, len_bytes, NULL))
+        return false;
+    if (!relative && *len_bytes > *from) {
+        *len_bytes -= *from;
+    } else if (!relative || *len_bytes == 0 || *from + (*len_bytes - 1) < *from) {
+        out_error("the area 0x%" PRIx64 ", %s0x%" PRIx64 " is empty, or ends before it begins",
+                  *from, relative ? "+" : "", *len_bytes);
+        return false;
+    }
+    return true;
 }
 
 static enum cmd_result cmd_dump(struct console *console, const struct cmd_args *args)
 {
-    const char *rest = args->rest, *end;
+    const char *rest = args->rest;
     uint64_t from, len_bytes, at = 0;
+    bool good = true;
     char path[512];
     FILE *file;
-    bool relative;
 
     if (!cmd_word(&rest, path, sizeof(path)) || !*rest) {
         out_error("usage: dump FILE START, +LENGTH|END");
         return CMD_ERROR;
     }
-    if (!eval_text(console, rest, &end, &from, NULL))
+    if (!parse_area(console, rest, &from, &len_bytes))
         return CMD_ERROR;
-    end += strspn(end, " \t,");
-    relative = *end == '+';
-    if (!eval_text(console, end + relative, NULL, &len_bytes, NULL))
+    file = files_create(path);
+    if (!file)
         return CMD_ERROR;
-    if (!relative)
-        len_bytes -= from;
-    file = fopen(path, "we");
-    if (!file) {
-        out_error("%s: %s", path, strerror(errno));
-        return CMD_ERROR;
-    }
-    while (at < len_bytes && !console->interrupted) {
+    while (good && at < len_bytes && !console->interrupted) {
         uint8_t bytes[1024];
         size_t want = len_bytes - at < sizeof(bytes) ? (size_t)(len_bytes - at) : sizeof(bytes);
         size_t got = target_read(console->target, from + at, bytes, want);
 
-        fwrite(bytes, 1, got, file);
+        good = got == want && fwrite(bytes, 1, got, file) == got;
+        if (got < want && !console->interrupted)
+            out_error("0x%" PRIx64 ": %s", from + at + got, target_error(console->target));
+        progress(at, at + got, len_bytes);
         at += got;
-        if (got < want) {
-            out_error("0x%" PRIx64 ": %s", from + at, target_error(console->target));
-            break;
-        }
-        progress(at, len_bytes);
     }
-    if (fclose(file) != 0) {
-        out_error("%s: %s", path, strerror(errno));
+    if (!files_finish(file, path))
         return CMD_ERROR;
-    }
+    if (console->interrupted)
+        return cut_short("dump", at, len_bytes);
     out_printf("%" PRIu64 " bytes to %s\n", at, path);
-    return at == len_bytes ? CMD_OK : CMD_ERROR;
+    return good ? CMD_OK : CMD_ERROR;
 }
 
 static enum cmd_result cmd_load(struct console *console, const struct cmd_args *args)
 {
     const char *rest = args->rest;
-    uint64_t to, at = 0;
+    uint64_t to, at = 0, len_bytes;
     char path[512];
     uint8_t bytes[512];
     FILE *file;
@@ -368,19 +396,23 @@ static enum cmd_result cmd_load(struct console *console, const struct cmd_args *
     }
     if (!eval_text(console, rest, NULL, &to, NULL))
         return CMD_ERROR;
-    file = fopen(path, "re");
-    if (!file) {
-        out_error("%s: %s", path, strerror(errno));
+    file = files_open_regular(path, &len_bytes);
+    if (!file)
         return CMD_ERROR;
-    }
     while (good && !console->interrupted && (got = fread(bytes, 1, sizeof(bytes), file)) > 0) {
         good = target_write(console->target, to + at, bytes, got);
+        progress(at, at + got, len_bytes);
         at += good ? got : 0;
-        progress(at, UINT64_MAX);
+    }
+    if (!good && !console->interrupted)
+        out_error("0x%" PRIx64 ": %s", to + at, target_error(console->target));
+    if (ferror(file)) {
+        out_error("%s: cannot be read to its end", path);
+        good = false;
     }
     fclose(file);
-    if (!good)
-        out_error("0x%" PRIx64 ": %s", to + at, target_error(console->target));
+    if (console->interrupted)
+        return cut_short("load", at, len_bytes);
     out_printf("%" PRIu64 " bytes to 0x%" PRIx64 "\n", at, to);
     return good ? CMD_OK : CMD_ERROR;
 }

@@ -10,6 +10,7 @@
 #include "monitor/console.h"
 #include "monitor/eval.h"
 #include "monitor/kaslr.h"
+#include "monitor/files.h"
 #include "monitor/out.h"
 #include "monitor/report.h"
 #include "monitor/stops.h"
@@ -251,11 +252,9 @@ static enum cmd_result cmd_log(struct console *console, const struct cmd_args *a
     }
     if (!*args->rest || strcmp(args->rest, "off") == 0)
         return CMD_OK;
-    log_file = fopen(args->rest, "ae");
-    if (!log_file) {
-        out_error("%s: %s", args->rest, strerror(errno));
+    log_file = files_append(args->rest);
+    if (!log_file)
         return CMD_ERROR;
-    }
     setvbuf(log_file, NULL, _IOLBF, 0);
     out_tee = tee;
     return CMD_OK;
@@ -272,6 +271,10 @@ static enum cmd_result cmd_send(struct console *console, const struct cmd_args *
     char hex[2 * 500 + 1];
     size_t to = 0;
 
+    if (strlen(args->rest) > 500) {
+        out_error("at most 500 characters at once");
+        return CMD_ERROR;
+    }
     for (const char *from = args->rest; *from && to + 4 < sizeof(hex); from++, to += 2)
         snprintf(hex + to, 3, "%02x", (unsigned char)*from);
     snprintf(hex + to, 3, "0a");

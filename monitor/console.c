@@ -140,20 +140,23 @@ static void on_silent(void *ctx, bool silent)
         out_printf("%s[the hypervisor answers again, nothing was lost]%s\n", out_style(OUT_DIM),
                    out_style(OUT_PLAIN));
     else if (console->machine_started)
-        out_printf("%s[no answer from the hypervisor for 2 s; the emulator still runs (`kill` ends "
-                   "it)]%s\n",
+        out_printf("%s[no answer from the hypervisor for 2 s; the emulator still runs (^C gives up "
+                   "waiting, `kill` ends it)]%s\n",
                    out_style(OUT_DIM), out_style(OUT_PLAIN));
     else
         out_printf(
             "%s[nothing heard from the hypervisor for 2 s: is the cable in, does the machine "
-            "still run? Trying on; `quit` gives up]%s\n",
+            "still run? Trying on; ^C, then `quit`, gives up]%s\n",
             out_style(OUT_ERROR), out_style(OUT_PLAIN));
 }
 
 static bool on_wait(void *ctx, int timeout_ms)
 {
-    /* ^C does not cut a request short: half a conversation is worse than a late one. */
-    return console_pump_keys(ctx, timeout_ms, false) && !((struct console *)ctx)->refused;
+    struct console *console = ctx;
+    bool on = console_pump_keys(console, timeout_ms, false);
+
+    /* ^C cuts a request short only when nobody answers: else the answer is a moment away. */
+    return on && !console->refused && !(console->interrupted && console->silent_since_ms);
 }
 
 struct session_calls console_session_calls(struct console *console)
@@ -170,8 +173,11 @@ struct session_calls console_session_calls(struct console *console)
 
 static void say_end(struct console *console, const char *why)
 {
-    snprintf(console->why_detached, sizeof(console->why_detached), "%.200s%s", why,
-             console->interactive ? " (`quit`, then `trapline run` for a new one)" : "");
+    const char *next = !console->interactive      ? ""
+                       : console->machine_started ? " (`reset` starts it again)"
+                                                  : " (`quit`, then `trapline attach` again)";
+
+    snprintf(console->why_detached, sizeof(console->why_detached), "%.200s%s", why, next);
     out_guest_flush();
     out_printf("%s[%s]%s\n", out_style(OUT_DIM), why, out_style(OUT_PLAIN));
 }
@@ -270,7 +276,16 @@ static void read_signals(struct console *console)
 
 /* ---- the loop ---- */
 
-enum { SLOT_SIGNAL, SLOT_LINE, SLOT_MACHINE, SLOT_CONTROL, SLOT_KEYS, SLOT_BROKER, SLOTS = 16 };
+enum {
+    SLOT_SIGNAL,
+    SLOT_LINE,
+    SLOT_MACHINE,
+    SLOT_CONTROL,
+    SLOT_KEYS,
+    SLOT_SCRIPT,
+    SLOT_BROKER,
+    SLOTS = 16
+};
 
 static int shorten(int timeout_ms, int64_t other_ms)
 {
@@ -409,6 +424,8 @@ bool console_pump_keys(struct console *console, int timeout_ms, bool keys)
         [SLOT_CONTROL] = {.fd = console->machine_started ? console->machine.control_fd : -1,
                           .events = POLLIN},
         [SLOT_KEYS] = {.fd = keys ? STDIN_FILENO : -1, .events = POLLIN},
+        [SLOT_SCRIPT] = {.fd = console->script_waits ? console->script_fd : -1,
+                         .events = POLLIN}, /* only wakes: see its reader */
     };
     nfds_t count = SLOT_BROKER;
 

@@ -33,6 +33,8 @@ struct console {
     struct report *report;
 
     int signal_fd;
+    int script_fd; /* a script waits for this one to be readable, when script_waits */
+    bool script_waits;
     bool interactive;
     bool interrupted; /* ^C since the last command began */
     bool quitting, timed_out, script_active;

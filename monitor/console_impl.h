@@ -8,3 +8,10 @@ struct session_calls console_session_calls(struct console *console);
 
 /* As console_pump(), and serves the keyboard when `keys`; does not mind ^C. */
 bool console_pump_keys(struct console *console, int timeout_ms, bool keys);
+
+/* console_run.c: one command, with its place in the report. */
+enum cmd_result console_run_line(struct console *console, const char *line);
+
+/* console_script.c. `last`: in a batch, nothing comes behind this line or file. */
+enum cmd_result console_script_line(struct console *console, char *line, bool last);
+enum cmd_result console_script_file(struct console *console, const char *path, bool last);

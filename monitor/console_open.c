@@ -13,6 +13,7 @@
 
 #include "monitor/broker.h"
 #include "monitor/console_impl.h"
+#include "monitor/files.h"
 #include "monitor/out.h"
 #include "monitor/replay.h"
 #include "monitor/report.h"
@@ -34,11 +35,9 @@ static bool open_log(const char *path, FILE **file)
 {
     if (!path)
         return true;
-    *file = fopen(path, "we");
-    if (!*file) {
-        out_error("%s: %s", path, strerror(errno));
+    *file = files_create(path);
+    if (!*file)
         return false;
-    }
     setvbuf(*file, NULL, _IOLBF, 0);
     return true;
 }
@@ -190,6 +189,7 @@ bool console_reset(struct console *console)
     stops_free(console);
     target_forget_all(console->target);
     console->why_detached[0] = '\0';
+    console->silent_since_ms = 0;
     console->end_seen = console->dead_unasked = console->stop_is_new = false;
     console->end = MACHINE_RUNNING;
     if (!attach(console))
@@ -245,8 +245,9 @@ bool console_open(struct console *console, const struct options *options)
         !open_log(options->log_time, &logs.line.timed) ||
         !open_log(options->packets, &logs.line.packets))
         return false;
+    if (!report_new(options, &console->report))
+        return false;
     console->status = STATUS_OK;
-    console->report = report_new(options);
     console->target = target_new(console);
     if (options->mode == MODE_RUN      ? !start_machine(console)
         : options->mode == MODE_ATTACH ? !open_line(console)
@@ -287,6 +288,7 @@ void console_close(struct console *console)
     session_free(console->session);
     target_free(console->target);
     symbols_free(console->symbols);
+    report_end(console->report, console->status); /* when it did not come to a script */
     report_free(console->report);
     free(console->output);
     if (console->signal_fd >= 0)

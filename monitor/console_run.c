@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the console does with an attached machine: the -x and -e script, then the prompt; and the
- * verdict at the end.
+ * What the console does with an attached machine: the -x and -e script (its lines are
+ * console_script.c's), then the prompt; and the verdict at the end.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@
 /* readline's callbacks carry no context: there is one console a process. */
 static struct console *the_console;
 
-static enum cmd_result run_line(struct console *console, const char *line)
+enum cmd_result console_run_line(struct console *console, const char *line)
 {
     enum cmd_result result;
 
@@ -50,94 +50,6 @@ static void settle(struct console *console, enum cmd_result result)
         console->status = STATUS_USAGE;
 }
 
-static void echo_command(const struct console *console, const char *line)
-{
-    if (*line)
-        out_printf("%s> %s%s\n", out_style(OUT_DIM), line, out_style(OUT_PLAIN));
-    (void)console;
-}
-
-/* `last`: in a batch, nothing comes behind this line. */
-static enum cmd_result run_script_line(struct console *console, char *line, bool last)
-{
-    bool outer = console->script_active;
-    enum cmd_result result;
-
-    line[strcspn(line, "\r\n")] = '\0';
-    line += strspn(line, " \t");
-    if (*line == '\0' || *line == '#')
-        return CMD_OK;
-    echo_command(console, line);
-    console->script_active = true;
-    console->last_command = last && console->options->batch;
-    result = run_line(console, line);
-    console->script_active = outer;
-    console->last_command = false;
-    if (result == CMD_OK && console->interrupted)
-        result = CMD_ERROR; /* ^C ends the script */
-    return result;
-}
-
-static bool blank(const char *line)
-{
-    line += strspn(line, " \t\r\n");
-    return *line == '\0' || *line == '#';
-}
-
-/* The next line that says something; false at the end. */
-static bool next_line(FILE *file, char **line, size_t *cap_bytes, unsigned *number)
-{
-    while (getline(line, cap_bytes, file) >= 0) {
-        ++*number;
-        if (!blank(*line))
-            return true;
-    }
-    return false;
-}
-
-/* `last`: nothing comes behind this file. Reads one line ahead to know its last one. */
-static enum cmd_result source(struct console *console, const char *path, bool last)
-{
-    bool standard = strcmp(path, "-") == 0;
-    FILE *file = standard ? stdin : fopen(path, "re");
-    enum cmd_result result = CMD_OK;
-    char *line = NULL, *next = NULL, *swap;
-    size_t cap_bytes = 0, next_cap_bytes = 0, swap_cap_bytes;
-    unsigned number = 0, next_number = 0;
-    bool more;
-
-    if (!file) {
-        out_error("%s: %s", path, strerror(errno));
-        return CMD_ERROR;
-    }
-    more = next_line(file, &next, &next_cap_bytes, &next_number);
-    while (result == CMD_OK && more) {
-        swap = line, line = next, next = swap;
-        swap_cap_bytes = cap_bytes, cap_bytes = next_cap_bytes, next_cap_bytes = swap_cap_bytes;
-        number = next_number;
-        if (standard && console->options->script_count == 0) {
-            /* Somebody may be typing into the pipe: do now what is there. */
-            result = run_script_line(console, line, false);
-            more = result == CMD_OK && next_line(file, &next, &next_cap_bytes, &next_number);
-            continue;
-        }
-        more = next_line(file, &next, &next_cap_bytes, &next_number);
-        result = run_script_line(console, line, last && !more);
-    }
-    free(next);
-    if (result == CMD_ERROR || result == CMD_EXPECT_FAILED)
-        out_error("%s:%u: the script ends here", standard ? "standard input" : path, number);
-    free(line);
-    if (!standard)
-        fclose(file);
-    return result;
-}
-
-enum cmd_result console_source(struct console *console, const char *path)
-{
-    return source(console, path, console->last_command);
-}
-
 static enum cmd_result run_script(struct console *console)
 {
     const struct options *options = console->options;
@@ -147,11 +59,11 @@ static enum cmd_result run_script(struct console *console)
         bool last = i + 1 == options->script_count;
 
         if (options->script[i].is_file) {
-            result = source(console, options->script[i].text, last);
+            result = console_script_file(console, options->script[i].text, last);
         } else {
             char *copy = strdup(options->script[i].text);
 
-            result = copy ? run_script_line(console, copy, last) : CMD_ERROR;
+            result = copy ? console_script_line(console, copy, last) : CMD_ERROR;
             free(copy);
         }
     }
@@ -177,9 +89,9 @@ static void on_line(char *text)
         last = NULL;
         if (cmd_repeats(line))
             last = strdup(line);
-        run_line(console, line);
+        console_run_line(console, line);
     } else if (last) {
-        run_line(console, last);
+        console_run_line(console, last);
     }
     free(text);
 }
@@ -229,6 +141,7 @@ int console_run(struct console *console)
         console->status = STATUS_GUEST_DIED;
         out_error("the guest died, and no `catch` or `expect stop` asked for that");
     }
-    report_end(console->report, console->status);
+    if (!report_end(console->report, console->status) && console->status == STATUS_OK)
+        console->status = STATUS_USAGE;
     return (int)console->status;
 }

@@ -3,10 +3,17 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* Opens for writing, emptied; not inherited by emulators. NULL after complaining. */
 FILE *files_create(const char *path);
+
+/* The same, to write behind what is there. */
+FILE *files_append(const char *path);
+
+/* Opens a regular file for reading; its size comes along. NULL after complaining. */
+FILE *files_open_regular(const char *path, uint64_t *len_bytes);
 
 /* Closes; false after complaining when something written before did not reach the file. */
 bool files_finish(FILE *file, const char *path);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "monitor/out.h"
+#include "monitor/files.h"
 
 struct report_row {
     char *line, *note;
@@ -18,6 +18,7 @@ struct report_row {
 };
 
 struct report {
+    FILE *file; /* open from the start: a run of an hour must not end without a place for it */
     const char *path;
     struct report_row *row;
     size_t count;
@@ -30,19 +31,26 @@ static const char *const result_words[] = {
     [CMD_LOST] = "lost", [CMD_QUIT] = "ok",
 };
 
-struct report *report_new(const struct options *options)
+bool report_new(const struct options *options, struct report **made)
 {
     struct report *report;
 
+    *made = NULL;
     if (!options->report)
-        return NULL;
+        return true;
     report = calloc(1, sizeof(*report));
     if (!report)
-        return NULL;
+        return false;
     report->path = options->report;
+    report->file = files_create(report->path);
+    if (!report->file) {
+        free(report);
+        return false;
+    }
+    *made = report;
     report->xml = strcmp(strrchr(options->report, '.'), ".xml") == 0;
     clock_gettime(CLOCK_MONOTONIC, &report->start);
-    return report;
+    return true;
 }
 
 static double since(const struct timespec *start)
@@ -187,22 +195,19 @@ static void write_json(const struct report *report, FILE *file, enum exit_status
     json_decref(root);
 }
 
-void report_end(struct report *report, enum exit_status status)
+bool report_end(struct report *report, enum exit_status status)
 {
     FILE *file;
 
-    if (!report)
-        return;
-    file = fopen(report->path, "we");
-    if (!file) {
-        out_error("%s: %s", report->path, strerror(errno));
-        return;
-    }
+    if (!report || !report->file)
+        return true;
+    file = report->file;
+    report->file = NULL;
     if (report->xml)
         write_xml(report, file, status);
     else
         write_json(report, file, status);
-    fclose(file);
+    return files_finish(file, report->path);
 }
 
 void report_free(struct report *report)

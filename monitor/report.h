@@ -10,11 +10,12 @@
 
 struct report;
 
-struct report *report_new(const struct options *options); /* NULL when none was asked for */
+/* NULL in *made when none was asked for. False after complaining: the file cannot be written. */
+bool report_new(const struct options *options, struct report **made);
 void report_command(struct report *report, const char *line);
 /* More about the command that runs: the message of a failed expect. */
 void report_note(struct report *report, const char *text);
 void report_result(struct report *report, enum cmd_result result);
-/* Writes the file; prints an error when it cannot. */
-void report_end(struct report *report, enum exit_status status);
+/* Writes the file, the first time it is called. False after complaining. */
+bool report_end(struct report *report, enum exit_status status);
 void report_free(struct report *report);

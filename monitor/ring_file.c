@@ -127,17 +127,16 @@ static bool parse_row(const char *line, struct ring_row *row)
 
 bool ring_load(const char *path, struct ring_rows *rows)
 {
-    FILE *file = fopen(path, "re");
+    uint64_t len_bytes;
+    FILE *file = files_open_regular(path, &len_bytes);
     char *line = NULL;
     size_t cap_bytes = 0, cap = 0;
     unsigned number = 0;
     bool good = true;
 
     *rows = (struct ring_rows){NULL, 0};
-    if (!file) {
-        out_error("%s: %s", path, strerror(errno));
+    if (!file)
         return false;
-    }
     while (good && getline(&line, &cap_bytes, file) >= 0) {
         number++;
         if (rows->count == cap) {

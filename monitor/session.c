@@ -11,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#define REPLY_TIMEOUT_MS 20000 /* carriers repeat much earlier; this is the end of patience */
-
 uint64_t session_now_ms(void)
 {
     struct timespec now;
@@ -350,98 +348,13 @@ void session_packet(struct session *session, const uint8_t *payload, size_t len_
     session->reply_ready = true;
 }
 
-static bool send_packet(struct session *session, const uint8_t *payload, size_t len_bytes)
-{
-    session->counts.packets_out++;
-    session_log_packet(session, "->", payload, len_bytes);
-    return session->carrier->send(session, payload, len_bytes);
-}
-
-static long wait_reply(struct session *session, int timeout_ms)
-{
-    uint64_t until_ms = session_now_ms() + (uint64_t)timeout_ms;
-
-    while (!session->reply_ready && !session->gave_up && session->state != SESSION_LOST) {
-        int64_t left_ms = (int64_t)(until_ms - session_now_ms());
-        int tick_ms = session_tick(session);
-
-        if (session->reply_ready)
-            break;
-        if (left_ms <= 0) {
-            snprintf(session->why, sizeof(session->why), "no answer for %d seconds%s",
-                     timeout_ms / 1000,
-                     session_linked(session) ? "; it may have been done, or be done yet" : "");
-            break;
-        }
-        if (tick_ms >= 0 && tick_ms < left_ms)
-            left_ms = tick_ms;
-        if (!session->calls.wait(session->calls.ctx, (int)left_ms))
-            break;
-    }
-    session->waiting = false;
-    if (!session->reply_ready && session_linked(session))
-        session->owed++;
-    return session->reply_ready ? (long)session->reply_len_bytes : -1;
-}
-
-long session_exchange(struct session *session, const uint8_t *request, size_t len_bytes,
-                      const uint8_t **reply, int timeout_ms)
-{
-    *reply = session->reply;
-    session->reply[0] = 0;
-    if (!session->carrier || session->state == SESSION_LOST || session->waiting)
-        return -1;
-    if (session->owed && session->silent) { /* else all of them are done at once, much later */
-        snprintf(session->why, sizeof(session->why),
-                 "the hypervisor is silent and owes %u answer%s: nothing more is sent before it is "
-                 "heard again",
-                 session->owed, session->owed == 1 ? "" : "s");
-        return -1;
-    }
-    session->waiting = true;
-    session->reply_ready = session->gave_up = false;
-    if (!send_packet(session, request, len_bytes)) {
-        session->waiting = false;
-        return -1;
-    }
-    return wait_reply(session, timeout_ms);
-}
-
-long session_request(struct session *session, const char *request, size_t len_bytes,
-                     const uint8_t **reply)
-{
-    if (session->state == SESSION_DETACHED) {
-        *reply = session->reply;
-        return -1;
-    }
-    return session_exchange(session, (const uint8_t *)request, len_bytes, reply, REPLY_TIMEOUT_MS);
-}
-
-long session_ask(struct session *session, const uint8_t **reply, const char *format, ...)
-{
-    va_list args;
-    char *request;
-    long result;
-    int len_bytes;
-
-    va_start(args, format);
-    len_bytes = vasprintf(&request, format, args);
-    va_end(args);
-    *reply = session->reply;
-    if (len_bytes < 0)
-        return -1;
-    result = session_request(session, request, (size_t)len_bytes, reply);
-    free(request);
-    return result;
-}
-
 bool session_resume(struct session *session, const char *request)
 {
     if (session->state != SESSION_STOPPED)
         return false;
     session->state = SESSION_RUNNING;
     session->gave_up = false;
-    return send_packet(session, (const uint8_t *)request, strlen(request));
+    return session_send(session, (const uint8_t *)request, strlen(request));
 }
 
 bool session_break_in(struct session *session)

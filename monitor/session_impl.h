@@ -62,6 +62,8 @@ void session_event(struct session *session, const char *text);
 void session_text(struct session *session, const uint8_t *bytes, size_t len_bytes);
 /* Carrier to session: the request could not be delivered, or its reply never came. */
 void session_give_up(struct session *session, const char *why);
+/* Logs a payload and gives it to the carrier. */
+bool session_send(struct session *session, const uint8_t *payload, size_t len_bytes);
 /* A request in any state; see session_request(). */
 long session_exchange(struct session *session, const uint8_t *request, size_t len_bytes,
                       const uint8_t **reply, int timeout_ms);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
@@ -177,6 +178,7 @@ long symbols_load(struct symbols *symbols, const char *path, uint64_t offset, ch
 {
     const struct symbol_file *file;
     uint8_t magic[4] = {0};
+    struct stat status;
     size_t before = symbols->count;
     long added;
     int fd;
@@ -185,9 +187,12 @@ long symbols_load(struct symbols *symbols, const char *path, uint64_t offset, ch
         snprintf(error, SYMBOLS_ERROR_BYTES, "at most %d symbol files", SYMBOL_FILES_MAX);
         return -1;
     }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        snprintf(error, SYMBOLS_ERROR_BYTES, "%s: %s", path, strerror(errno));
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode)) {
+        snprintf(error, SYMBOLS_ERROR_BYTES, "%s: %s", path,
+                 fd < 0 ? strerror(errno) : "is not a regular file");
+        if (fd >= 0)
+            close(fd);
         return -1;
     }
     if (pread(fd, magic, sizeof(magic), 0) == (ssize_t)sizeof(magic) &&
