@@ -30,7 +30,7 @@ FUZZ_SRCS_command := $(FUZZ_SRCS_files) $(FUZZ_SRCS_stub)
 FUZZ_LIBS_command := $(FUZZ_LIBS_files) -Wl,--wrap=session_attach
 FUZZ_ARGS_command := -max_len=512 -close_fd_mask=3 -timeout=20
 FUZZ_TARGETS += session
-FUZZ_SRCS_session := tests/fuzz/sandbox.c monitor/session.c monitor/session_open.c monitor/session_bare.c \
+FUZZ_SRCS_session := tests/fuzz/sandbox.c monitor/session.c monitor/session_request.c monitor/session_open.c monitor/session_bare.c \
 	monitor/session_link.c monitor/transport.c monitor/transport_rfc2217.c
 FUZZ_LIBS_session := $(SANDBOX_WRAPS) -Wl,--wrap=transport_write
 FUZZ_ARGS_session := -max_len=256 -timeout=20
