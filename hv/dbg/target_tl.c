@@ -225,6 +225,8 @@ static int query_fields(struct vcpu *vcpu, struct args args, struct reply *reply
 
     if (!args_empty(&args) && !take_number(args, &from))
         return FAIL(syntax);
+    if (from > count)
+        from = count;
     reply_fmt(reply, "count:%x;", count);
     end = from + 100 < count ? (unsigned)from + 100 : count; /* 100 * 26 digits fit */
     if (end < count)
