@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* See sandbox.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -27,8 +28,9 @@ static struct {
     const uint8_t *bytes;
     size_t len_bytes;
     uint64_t now_ns;
-    char *written;
+    char *written; /* by fopen() */
     size_t written_bytes;
+    int written_fd; /* by open(); 0: nothing */
 } box;
 
 void sandbox_enter(const uint8_t *bytes, size_t len_bytes)
@@ -45,6 +47,9 @@ void sandbox_leave(void)
     free(box.written);
     box.written = NULL;
     box.written_bytes = 0;
+    if (box.written_fd)
+        close(box.written_fd);
+    box.written_fd = 0;
 }
 
 FILE *__wrap_fopen(const char *path, const char *mode)
@@ -67,22 +72,53 @@ FILE *__wrap_fopen(const char *path, const char *mode)
     return NULL;
 }
 
+static int file_of(const uint8_t *bytes, size_t len_bytes)
+{
+    int fd = memfd_create("input", MFD_CLOEXEC);
+
+    if (fd >= 0 && write(fd, bytes, len_bytes) != (ssize_t)len_bytes)
+        abort();
+    if (fd >= 0)
+        lseek(fd, 0, SEEK_SET);
+    return fd;
+}
+
+/* What was written is read through a description of its own, from the start. */
+static int open_written(bool writes)
+{
+    char path[40];
+
+    if (writes) {
+        int fd = memfd_create("written", MFD_CLOEXEC);
+
+        if (box.written_fd)
+            close(box.written_fd);
+        box.written_fd = fd < 0 ? 0 : dup(fd);
+        return fd;
+    }
+    if (!box.written_fd || lseek(box.written_fd, 0, SEEK_END) <= 0) {
+        errno = ENOENT;
+        return -1;
+    }
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", box.written_fd);
+    return __real_open(path, O_RDONLY | O_CLOEXEC);
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
+    bool writes = (flags & O_ACCMODE) != O_RDONLY;
     va_list args;
-    int mode, fd;
+    int mode;
 
     va_start(args, flags);
     mode = va_arg(args, int);
     va_end(args);
     if (!box.inside)
         return __real_open(path, flags, mode);
-    fd = memfd_create("input", MFD_CLOEXEC);
-    if (fd >= 0 && write(fd, box.bytes, box.len_bytes) != (ssize_t)box.len_bytes)
-        abort();
-    if (fd >= 0)
-        lseek(fd, 0, SEEK_SET);
-    return fd;
+    if (!strcmp(path, SANDBOX_WRITTEN))
+        return open_written(writes);
+    return writes ? __real_open("/dev/null", O_WRONLY | O_CLOEXEC)
+                  : file_of(box.bytes, box.len_bytes);
 }
 
 int __wrap_poll(struct pollfd *slots, unsigned long count, int timeout_ms)
@@ -90,7 +126,7 @@ int __wrap_poll(struct pollfd *slots, unsigned long count, int timeout_ms)
     if (!box.inside)
         return __real_poll(slots, count, timeout_ms);
     for (unsigned long i = 0; i < count; i++)
-        slots[i].revents = 0;
+        slots[i].revents = slots[i].fd == STDIN_FILENO ? slots[i].events : 0;
     box.now_ns += (timeout_ms < 0 ? 1000u : (unsigned)timeout_ms) * UINT64_C(1000000);
     if (sandbox_waits)
         sandbox_waits();
