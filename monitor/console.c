@@ -110,25 +110,47 @@ static void on_stopped(void *ctx)
     target_forget(console->target);
 }
 
+/* What happened, as one line for a person; false: nothing that this program knows. */
+static bool describe_event(struct console *console, const char *text, char *line, size_t cap_bytes)
+{
+    char what[24] = "", hex[600], why[300] = "", state[24] = "stopped";
+    uint64_t id = 0, lines = 0, lost_bytes = 0;
+    unsigned number;
+
+    target_key(text, "t", what, sizeof(what));
+    if (strcmp(what, "disarmed") == 0) {
+        target_key_number(text, "event", &id);
+        if (target_key(text, "why", hex, sizeof(hex)))
+            target_text(hex, why, sizeof(why));
+        number = stops_number_of_event(console, (uint32_t)id);
+        snprintf(line, cap_bytes, "[%s %u is disarmed: %s]\n", number ? "catch" : "event",
+                 number ? number : (unsigned)id, why);
+    } else if (strcmp(what, "lost") == 0) {
+        target_key_number(text, "lines", &lines);
+        target_key_number(text, "log", &lost_bytes);
+        snprintf(line, cap_bytes,
+                 "[lost: %llu byte(s) of log and console, %llu log line(s): the line was full]\n",
+                 (unsigned long long)lost_bytes, (unsigned long long)lines);
+    } else if (strcmp(what, "state") == 0) {
+        target_key(text, "state", state, sizeof(state));
+        snprintf(line, cap_bytes, "[the guest is %s, by no word of this program]\n", state);
+    } else if (strcmp(what, "reset") == 0) {
+        snprintf(line, cap_bytes, "[the machine was reset]\n");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void on_event(void *ctx, const char *text)
 {
     struct console *console = ctx;
-    char what[24] = "", hex[600], why[300] = "";
-    uint64_t id = 0, lost = 0;
+    char line[400];
 
-    target_key(text, "t", what, sizeof(what));
-    target_key_number(text, "event", &id);
-    if (strcmp(what, "disarmed") == 0) {
-        if (target_key(text, "why", hex, sizeof(hex)))
-            target_text(hex, why, sizeof(why));
-        out_printf("[catch %u is disarmed: %s]\n", stops_number_of_event(console, (uint32_t)id),
-                   why);
-    } else if (strcmp(what, "lost") == 0) {
-        target_key_number(text, "log", &lost);
-        out_printf("[%llu log lines were lost: the line was full]\n", (unsigned long long)lost);
-    } else if (strcmp(what, "reset") == 0) {
-        out_printf("[the machine was reset]\n");
-    }
+    if (!describe_event(console, text, line, sizeof(line)))
+        return;
+    out_printf("%s", line);
+    broker_text(console->broker, (const uint8_t *)line, strlen(line)); /* GDB prints it as well */
 }
 
 static void on_silent(void *ctx, bool silent)

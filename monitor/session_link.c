@@ -21,6 +21,8 @@ struct linked {
     struct link link;
     struct rsp_rx rx;
     uint8_t payload[SESSION_FRAME_BYTES];
+    char event[LINK_PAYLOAD_MAX + 1]; /* a message on EVENTS, as far as it has come */
+    size_t event_len_bytes;
     bool rx_begun;
     bool log_seen;              /* a line of the hypervisor's log as text, since the last frame */
     char line[LINE_KEPT_BYTES]; /* the text line that comes in */
@@ -145,13 +147,20 @@ static void take_rsp(struct session *session, struct linked *linked, const struc
         session->counts.damaged++;
 }
 
-static void take_event(struct session *session, const struct link_piece *piece)
+/* On a bad line a message comes in parts; what is longer than any of ours is cut. */
+static void take_event(struct session *session, struct linked *linked,
+                       const struct link_piece *piece)
 {
-    char text[LINK_PAYLOAD_MAX + 1];
+    size_t room = sizeof(linked->event) - 1 - linked->event_len_bytes;
+    size_t part = piece->length < room ? piece->length : room;
 
-    memcpy(text, piece->bytes, piece->length);
-    text[piece->length] = '\0';
-    session_event(session, text);
+    memcpy(linked->event + linked->event_len_bytes, piece->bytes, part);
+    linked->event_len_bytes += part;
+    if (piece->more)
+        return;
+    linked->event[linked->event_len_bytes] = '\0';
+    linked->event_len_bytes = 0;
+    session_event(session, linked->event);
 }
 
 static void watch(struct session *session, struct linked *linked)
@@ -188,7 +197,7 @@ static void linked_input(struct session *session, const uint8_t *bytes, size_t l
             if (piece.channel == LINK_RSP)
                 take_rsp(session, linked, &piece);
             else if (piece.channel == LINK_EVENTS)
-                take_event(session, &piece);
+                take_event(session, linked, &piece);
             else if (piece.length > 0)
                 session_text(session, piece.bytes, piece.length);
             linked = session->carrier_state; /* a callback may have closed it */

@@ -98,7 +98,8 @@ struct vcpu {
         uint32_t leaf;
         uint16_t cs;
     } cpuid_run;
-    struct { /* the last page read through the guest's tables; good while each entry still reads so */
+    struct
+    { /* the last page read through the guest's tables; good while each entry still reads so */
         uint64_t cr0, cr3, cr4, efer, page_gva;
         const uint8_t *page; /* NULL: nothing kept */
         const void *at[5];

@@ -44,7 +44,7 @@ struct breaks {
     struct codepool *pool;
     struct dbg_out out;
     struct breakpoint bp[BREAKS_MAX];
-    unsigned top; /* no row from here on is used: the exit path looks no further */
+    unsigned top;              /* no row from here on is used: the exit path looks no further */
     uint64_t page[BREAKS_MAX]; /* pages trapped now */
     unsigned page_count;
     bool lifted; /* pages are executable for a step */

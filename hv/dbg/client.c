@@ -185,6 +185,13 @@ static void out_text(void *ctx, const char *text, size_t len_bytes)
     line_text(&client->line, LINE_EVENTS, text, len_bytes);
 }
 
+static void out_notice(void *ctx, const char *pairs, const char *text)
+{
+    struct client *client = ctx;
+
+    line_notice(&client->line, pairs, text);
+}
+
 static void output(void *ctx, const char *text, size_t len_bytes)
 {
     struct client *client = ctx;
@@ -202,7 +209,7 @@ static void counters(void *ctx, struct reply *reply)
               line->mode == LINE_LINK ? "link" : "bare", line->count.rx, line->count.tx,
               line->count.bad + link->bad_crc, line->count.resent + link->resent, link->duplicates,
               line->count.noise + link->resyncs);
-    reply_fmt(reply, "dropped:%lx;", line->lost_bytes);
+    reply_fmt(reply, "dropped:%lx;dropped-lines:%lx;", line->lost_bytes, line->lost_lines);
 }
 
 void client_init(struct client *client, const struct dbg_target *target, const struct line_io *io)
@@ -214,7 +221,7 @@ void client_init(struct client *client, const struct dbg_target *target, const s
         .guest_input = typed,
         .line_counters = counters,
     };
-    const struct dbg_out out = {client, out_text};
+    const struct dbg_out out = {client, out_text, out_notice};
 
     memset(client, 0, sizeof(*client));
     stub_init(&client->stub, target, &host, &out);
@@ -267,6 +274,9 @@ void client_serve(struct client *client, unsigned cpu, enum run_why why, void (*
     if (stub_stopped(&client->stub, cpu, why)) {
         client->reply_us = now_us(client);
         send_reply(client);
+    } else if (!client->is_waiting) { /* stopped by other means than this client */
+        line_notice(&client->line,
+                    why == RUN_WHY_DEAD ? "t:state;state:dead;" : "t:state;state:stopped;", NULL);
     }
     if (client->is_waiting) {
         client->is_waiting = false;

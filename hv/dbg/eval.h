@@ -12,6 +12,8 @@
 struct dbg_out {
     void *ctx;
     void (*text)(void *ctx, const char *text, size_t len_bytes);
+    /* An event of protocol/README.md 4.6, and the line that says the same; NULL: text() has it. */
+    void (*notice)(void *ctx, const char *pairs, const char *text);
 };
 #define EVAL_TEXT_MAX 500u
 

@@ -187,12 +187,22 @@ static bool filter_passes(const struct event *event, const struct dbg_exit *exit
 
 static void disarm(struct events *events, struct event *event, const char *why)
 {
-    char text[160];
-    size_t len = fmt_str(text, sizeof(text), "event %u disarmed: %s\n", event->id, why);
+    static const char digits[] = "0123456789abcdef";
+    char text[160], pairs[240];
+    size_t len_bytes = fmt_str(pairs, sizeof(pairs), "t:disarmed;event:%x;why:", event->id);
 
+    for (const char *c = why; *c && len_bytes + 4 < sizeof(pairs); c++) {
+        pairs[len_bytes++] = digits[(uint8_t)*c >> 4];
+        pairs[len_bytes++] = digits[(uint8_t)*c & 15];
+    }
+    memcpy(pairs + len_bytes, ";", 2);
+    fmt_str(text, sizeof(text), "event %u disarmed: %s\n", event->id, why);
     event->disarmed = why;
     rebuild(events);
-    events->out.text(events->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
+    if (events->out.notice)
+        events->out.notice(events->out.ctx, pairs, text);
+    else
+        events->out.text(events->out.ctx, text, strlen(text));
 }
 
 /* Evaluates within both fuel limits. False: the event was disarmed. */

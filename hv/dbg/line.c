@@ -176,5 +176,7 @@ void line_end_session(struct line *line)
 
 bool line_idle(const struct line *line)
 {
-    return !line->batch_bytes && (line->mode != LINE_LINK || link_idle(&line->link));
+    return !line->batch_bytes &&
+           (line->mode != LINE_LINK || line->lost_bytes == line->lost_told_bytes) &&
+           (line->mode != LINE_LINK || link_idle(&line->link));
 }

@@ -56,6 +56,7 @@ struct line {
     char backlog[LINE_BACKLOG_BYTES];
     size_t backlog_bytes;
     uint64_t lost_bytes, lost_told_bytes; /* of log and console: dropped; of these, said so */
+    uint64_t lost_lines, lost_told_lines; /* of the log: lines that went not at all, or not whole */
     uint8_t batch[LINE_BATCH_BYTES];
     size_t batch_bytes;
     uint64_t batch_us;
@@ -88,6 +89,10 @@ void line_output(struct line *line, const char *text, size_t len_bytes);
  * bounded backlog until then), or on their channels. Never waits but for the UART, and a bounded time
  * for the link's peer; what finds no room is counted, and the log says so as soon as it can. */
 void line_text(struct line *line, enum line_channel channel, const void *bytes, size_t len_bytes);
+
+/* Something happened that is no stop: `pairs` on the EVENTS channel of a link, `text` (a whole line, or
+ * NULL) on any other line, or where the link takes no more. */
+void line_notice(struct line *line, const char *pairs, const char *text);
 
 void line_set_running(struct line *line, bool running);
 /* Acknowledges at once what arrived over the link; nothing in the other modes. */

@@ -19,5 +19,10 @@ void line_byte(struct line *line, uint8_t byte);
 void line_link_init(struct line *line);
 bool line_link_byte(struct line *line, uint8_t byte);
 void line_link_tick(struct line *line, uint64_t now_us);
-void line_link_send(struct line *line, unsigned channel, const void *bytes, size_t len_bytes);
+/* LINE_CONSOLE: as much as goes; anything else: the line whole, or not at all. False: something was
+ * lost. */
+bool line_link_send(struct line *line, enum line_channel channel, const void *bytes,
+                    size_t len_bytes);
+/* One message on EVENTS, if it finds room at once. */
+bool line_link_event(struct line *line, const char *text, size_t len_bytes);
 void line_link_reply(struct line *line, const uint8_t *bytes, size_t len_bytes);

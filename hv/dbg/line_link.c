@@ -181,15 +181,53 @@ static size_t send_waiting(struct line *line, enum link_channel channel, const u
     return sent;
 }
 
-void line_link_send(struct line *line, unsigned channel, const void *bytes, size_t len_bytes)
+/* Waits until a line of text fits whole: half a line would spoil the next one. */
+static bool wait_for_room(struct line *line, size_t len_bytes)
 {
-    size_t sent =
-        send_waiting(line, (enum link_channel)channel, bytes, len_bytes, NO_PROGRESS_CONSOLE_MS);
+    uint32_t since_ms = now_ms(line);
+    unsigned room = link_room(&line->link), frames;
 
-    if (sent < len_bytes) {
-        line->lost_bytes += len_bytes - sent;
-        line->stalled = true;
+    while (line->link.state == LINK_UP) {
+        frames = (unsigned)(len_bytes / line->link.fragment_max) + 1;
+        if (link_room(&line->link) >= (frames < LINK_WINDOW ? frames : LINK_WINDOW))
+            return true;
+        if (line->stalled || now_ms(line) - since_ms > NO_PROGRESS_CONSOLE_MS)
+            return false;
+        flush(line);
+        listen(line);
+        if (link_room(&line->link) > room)
+            since_ms = now_ms(line);
+        room = link_room(&line->link);
     }
+    return false;
+}
+
+bool line_link_send(struct line *line, enum line_channel channel, const void *bytes,
+                    size_t len_bytes)
+{
+    enum link_channel on = channel == LINE_CONSOLE ? LINK_CONSOLE : LINK_LOG;
+    size_t sent = 0;
+
+    if (wait_for_room(line, channel == LINE_CONSOLE ? 1 : len_bytes)) {
+        line_tell_lost(line); /* before what stands behind the gap */
+        if (line->lost_bytes == line->lost_told_bytes)
+            sent = send_waiting(line, on, bytes, len_bytes, NO_PROGRESS_CONSOLE_MS);
+    }
+    if (sent == len_bytes)
+        return true;
+    line->lost_bytes += len_bytes - sent;
+    line->stalled = true;
+    return false;
+}
+
+bool line_link_event(struct line *line, const char *text, size_t len_bytes)
+{
+    if (line->link.state != LINK_UP ||
+        link_room(&line->link) <= len_bytes / line->link.fragment_max)
+        return false;
+    link_send(&line->link, LINK_EVENTS, text, len_bytes, false);
+    flush(line);
+    return true;
 }
 
 void line_ack(struct line *line)

@@ -79,12 +79,13 @@ static void write_text(struct line *line, const uint8_t *bytes, size_t len_bytes
     write_raw(line, bytes + start, len_bytes - start);
 }
 
-static void keep(struct line *line, const void *bytes, size_t len_bytes)
+static void keep(struct line *line, enum line_channel channel, const void *bytes, size_t len_bytes)
 {
     size_t room = sizeof(line->backlog) - line->backlog_bytes;
 
     if (len_bytes > room) {
         line->lost_bytes += len_bytes;
+        line->lost_lines += channel != LINE_CONSOLE;
         return;
     }
     memcpy(line->backlog + line->backlog_bytes, bytes, len_bytes);
@@ -93,32 +94,64 @@ static void keep(struct line *line, const void *bytes, size_t len_bytes)
 
 void line_tell_lost(struct line *line)
 {
-    uint64_t lost_bytes = line->lost_bytes, now_us;
-    char text[96];
+    uint64_t lost_bytes = line->lost_bytes, lost_lines = line->lost_lines, now_us;
+    char text[128];
     size_t len_bytes;
 
     if (lost_bytes == line->lost_told_bytes || line->sending ||
-        (line->mode == LINE_RSP && !line->running) ||
-        (line->mode == LINE_LINK && (line->stalled || link_room(&line->link) < 2)))
+        (line->mode == LINE_RSP && !line->running) || (line->mode == LINE_LINK && line->stalled))
         return;
+    if (line->mode == LINE_LINK) {
+        len_bytes = fmt_str(text, sizeof(text), "t:lost;log:%lx;lines:%lx;",
+                            lost_bytes - line->lost_told_bytes, lost_lines - line->lost_told_lines);
+        if (line_link_event(line, text, len_bytes)) {
+            line->lost_told_bytes = lost_bytes;
+            line->lost_told_lines = lost_lines;
+        }
+        return;
+    }
     now_us = line->io.clock_us(line->io.ctx);
     len_bytes = fmt_str(text, sizeof(text),
-                        "[%5lu.%06lu] tl: %lu bytes of log and console were lost here\n",
-                        now_us / 1000000, now_us % 1000000, lost_bytes - line->lost_told_bytes);
-    if (line->mode == LINE_LINK) {
-        if (link_send(&line->link, LINK_LOG, text, len_bytes, false) == len_bytes)
-            line->lost_told_bytes = lost_bytes;
-    } else if (line->mode == LINE_RSP) {
+                        "[%5lu.%06lu] tl: %lu bytes of log and console were lost here, %lu log "
+                        "line(s)\n",
+                        now_us / 1000000, now_us % 1000000, lost_bytes - line->lost_told_bytes,
+                        lost_lines - line->lost_told_lines);
+    if (line->mode == LINE_RSP) {
         line->lost_told_bytes = lost_bytes;
+        line->lost_told_lines = lost_lines;
         line_output(line, text, len_bytes);
     } else if (write_out(line, (const uint8_t *)"\r", 1) == 1) { /* else: still stuck */
         uint64_t before_bytes = line->lost_bytes;
 
         write_text(line, (const uint8_t *)text, len_bytes);
-        if (line->lost_bytes == before_bytes)
+        if (line->lost_bytes == before_bytes) {
             line->lost_told_bytes = lost_bytes;
-        else
+            line->lost_told_lines = lost_lines;
+        } else {
             line->lost_bytes = before_bytes; /* half a notice is none */
+        }
+    }
+}
+
+void line_notice(struct line *line, const char *pairs, const char *text)
+{
+    if (line->mode == LINE_LINK && !line->sending && line_link_event(line, pairs, strlen(pairs)))
+        return;
+    if (text)
+        line_text(line, LINE_EVENTS, text, strlen(text));
+}
+
+/* Line by line: what is lost is counted in lines. */
+static void flush_backlog_linked(struct line *line, size_t len_bytes)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i < len_bytes; i++) {
+        if (line->backlog[i] != '\n' && i + 1 < len_bytes)
+            continue;
+        if (!line_link_send(line, LINE_LOG, line->backlog + start, i + 1 - start))
+            line->lost_lines++;
+        start = i + 1;
     }
 }
 
@@ -132,7 +165,7 @@ void line_flush_backlog(struct line *line)
     else if (line->mode == LINE_TEXT)
         write_text(line, (const uint8_t *)line->backlog, len_bytes);
     else
-        line_link_send(line, LINK_LOG, line->backlog, len_bytes);
+        flush_backlog_linked(line, len_bytes);
     line_tell_lost(line);
 }
 
@@ -147,11 +180,11 @@ void line_flush_batch(struct line *line)
     if (line->mode == LINE_TEXT)
         write_raw(line, line->batch, len_bytes);
     else if (line->mode == LINE_LINK)
-        line_link_send(line, LINK_CONSOLE, line->batch, len_bytes);
+        line_link_send(line, LINE_CONSOLE, line->batch, len_bytes);
     else if (line->running)
         send_frame(line, "O", line->batch, len_bytes, true);
     else
-        keep(line, line->batch, len_bytes);
+        keep(line, LINE_CONSOLE, line->batch, len_bytes);
 }
 
 /* A packet a byte would be nine bytes for one. A byte after a pause goes at once (somebody types and
@@ -173,19 +206,24 @@ void line_text(struct line *line, enum line_channel channel, const void *bytes, 
         return;
     }
     if (line->mode == LINE_LINK && !line->sending) {
-        line_link_send(line, LINK_LOG, bytes, len_bytes);
+        if (!line_link_send(line, channel, bytes, len_bytes))
+            line->lost_lines++;
         return;
     }
     if (line->sending || (line->mode == LINE_RSP && !line->running)) {
-        keep(line, bytes, len_bytes);
+        keep(line, channel, bytes, len_bytes);
         return;
     }
     if (line->mode == LINE_TEXT) {
+        uint64_t before_bytes;
+
         line_tell_lost(line);
+        before_bytes = line->lost_bytes;
         if (channel == LINE_CONSOLE)
             write_raw(line, bytes, len_bytes);
         else
             write_text(line, bytes, len_bytes);
+        line->lost_lines += channel != LINE_CONSOLE && line->lost_bytes != before_bytes;
     } else if (channel == LINE_CONSOLE) {
         batch(line, bytes, len_bytes);
     } else {

@@ -64,8 +64,8 @@ def gdb(port: int, *commands: str) -> str:
 
 
 @contextmanager
-def broker(work: Path, line: LineProxy) -> Iterator[int]:
-    """`trapline attach --gdb` on the line; yields GDB's port."""
+def broker(work: Path, line: LineProxy) -> Iterator[tuple[int, pexpect.spawn]]:
+    """`trapline attach --gdb` on the line; yields GDB's port, and the console."""
     env, _ = marked_env(HOME=str(work))
     child = pexpect.spawn(
         str(TRAPLINE), ["attach", "--gdb", "0", f"127.0.0.1:{line.client_port}"], cwd=str(TOP), env=env,
@@ -75,7 +75,7 @@ def broker(work: Path, line: LineProxy) -> Iterator[int]:
         child.expect(r"target remote localhost:(\d+)")
         port = int(child.match.group(1))
         child.expect(r"\((?:tl|trapline)[^)\n]*\) ")
-        yield port
+        yield port, child
     finally:
         child.close(force=True)
 
@@ -93,7 +93,7 @@ def gdb_bytes(work: Path, platform: Platform) -> GdbBytes:
             gdb(line.client_port, *["stepi"] * steps)
             costs.append(bytes_of(line) - before)
     brokered = []
-    with waiting(work, platform, "spin_cli") as line, broker(work, line) as port:
+    with waiting(work, platform, "spin_cli") as line, broker(work, line) as (port, _):
         for steps in (0, STEPS):
             before = bytes_of(line)
             # `detach` at the broker leaves the guest where it is.

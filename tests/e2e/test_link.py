@@ -84,6 +84,19 @@ def test_hello_and_channels(work: Path, platform: Platform) -> None:
         assert register(third, REG_RIP) == rip
 
 
+def test_stop_that_nobody_waits_for(work: Path, platform: Platform) -> None:
+    """The client let the guest go and keeps the line; what stops it then is told on EVENTS."""
+    with Attached(work, platform) as line:
+        link = Link(line)
+        link.open(0x2345671)
+        assert link.ask("Qtl.event.add:kinds:cpuid;") == b"event:1;"
+        assert link.ask("D") == b"OK"
+        assert link.wait_event() == b"t:state;state:stopped;"
+        assert link.ask("?").startswith(b"T05")
+        assert pairs(link.ask("qtl.exit"))["kind"] == "cpuid"
+        assert not link.events and not link.replies
+
+
 def test_every_step_once_on_a_bad_line(work: Path, platform: Platform) -> None:
     with Attached(work, platform) as line:
         vices = Hostile(seed=5, one_in=400)

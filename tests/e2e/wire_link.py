@@ -103,6 +103,7 @@ class Link:
         self.inside = bytearray()
         self.parts: dict[int, bytearray] = {n: bytearray() for n in range(8)}
         self.replies: list[bytes] = []
+        self.events: list[bytes] = []
         self.log = bytearray()
         self.resent = self.bad = 0
 
@@ -158,6 +159,8 @@ class Link:
             self.replies.append(decode_reply(whole))
         elif channel in (CONSOLE, LOG):
             self.log += whole
+        elif channel == EVENTS:
+            self.events.append(whole)
 
     # -- what tests use --
 
@@ -206,6 +209,15 @@ class Link:
                 raise TimeoutError(f"no reply to {packet!r}")
             self._take(0.1)
         return self.replies.pop(0)
+
+    def wait_event(self, limit: float = 20.0) -> bytes:
+        """The next message on EVENTS."""
+        end = time.monotonic() + limit
+        while not self.events:
+            if time.monotonic() > end:
+                raise TimeoutError("no event")
+            self._take(0.1)
+        return self.events.pop(0)
 
     def close(self) -> None:
         for _ in range(3):

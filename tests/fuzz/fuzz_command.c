@@ -270,7 +270,7 @@ static void start(void)
     static const struct options options = {.batch = true, .gdb_port = -1};
     const struct stub_host host = {
         .console_text = drop_text, .guest_input = drop_bytes, .line_counters = counters};
-    const struct dbg_out sink = {NULL, drop_text};
+    const struct dbg_out sink = {NULL, drop_text, NULL};
     struct session_calls calls = console_session_calls(&console);
     static struct fake first_machine;
     static struct stub first_stub;

@@ -33,7 +33,7 @@ static void say(void *ctx, const char *text, size_t len_bytes)
 
 static int setup(void **state)
 {
-    const struct dbg_out out = {NULL, say};
+    const struct dbg_out out = {NULL, say, NULL};
 
     (void)state;
     said[0] = 0;

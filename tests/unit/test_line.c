@@ -329,6 +329,8 @@ static void account(size_t sent_bytes, const char *text, char letter)
         arrived += *c == letter;
     for (const char *c = text; (c = strstr(c, "] tl: ")) != NULL; c++)
         told += strtoul(c + 6, NULL, 10);
+    for (const char *c = text; (c = strstr(c, "t:lost;log:")) != NULL; c++)
+        told += strtoul(c + 11, NULL, 16);
     assert_int_equal(arrived + told, sent_bytes);
     assert_true(told > 0);
     assert_int_equal(client.line.lost_bytes, told);

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A hot exit that logs loses no line, or says how many: over a line that stalls, on both vendors."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+from console import Result, trapline
+from line_cost import BYTES_A_SECOND, broker, gdb, waiting
+from line_proxy import LineProxy
+from machine import Machine, Platform, tiny
+
+HITS = 10000
+
+
+class Stalling:
+    """The way to the client: after so many bytes nothing moves for a while, as with a busy host."""
+
+    def __init__(self, after_bytes: int = 20_000, seconds: float = 1.5) -> None:
+        self.left = after_bytes
+        self.seconds = seconds
+
+    def __call__(self, data: bytes) -> bytes:
+        if 0 < self.left <= len(data):
+            time.sleep(self.seconds)
+        self.left -= len(data)
+        return data
+
+
+def attach(work: Path, platform: Platform, guest: str, *commands: str, slow: bool) -> Result:
+    """A console on a machine that waits, at 115200 baud; `slow`: with a stall in the middle."""
+    bochs = platform.emulator == "bochs"
+    pace = 0 if bochs else BYTES_A_SECOND
+    with LineProxy(work / "line.txt", up=Stalling() if slow else None, pace=pace) as line:
+        vm = Machine(
+            work, platform, tiny(guest), hv="wait", serial=f"tcp:{line.uart_port}", sync="slowdown", limit=100
+        )
+        with vm:
+            assert vm.wait_for(r"tl: .*(wait|stopp)"), f"never stopped\n{vm.tail()}"
+            words = [w for command in commands for w in ("-e", command)]
+            return trapline(
+                work, "attach", "--batch", "--timeout", "80", *words, f"127.0.0.1:{line.client_port}"
+            )
+
+
+def count(run: Result) -> tuple[list[int], int]:
+    """The hits whose line came, and how many the console was told are missing."""
+    came = [int(n) for n in re.findall(r"^hit (\d+)$", run.out, re.MULTILINE)]
+    told = re.findall(r"\[lost: \d+ byte\(s\) of log and console, (\d+) log line", run.out)
+    return came, sum(int(n) for n in told)
+
+
+def logging(work: Path, platform: Platform, slow: bool) -> tuple[list[int], int]:
+    run = attach(
+        work,
+        platform,
+        "cpuid_hot",
+        'catch cpuid do log "hit %d", rsi',
+        "catch wbinvd",
+        "continue",
+        "expect stop wbinvd",
+        "info line",
+        slow=slow,
+    )
+    assert run.status == 0, str(run)
+    came, lost = count(run)
+    assert len(came) == len(set(came)), "a line came twice"
+    assert came == sorted(came, reverse=True) and set(came) <= set(range(1, HITS + 1))
+    assert len(came) + lost == HITS, f"{len(came)} lines came, {lost} are said to be lost\n{run.out[-2000:]}"
+    return came, lost
+
+
+def test_stalled_line_counts_its_losses(platform: Platform, work: Path) -> None:
+    came, lost = logging(work, platform, slow=True)
+    print(f"{platform.name}: {len(came)} lines came, {lost} lost and counted")
+    assert lost > 0 and came, "the stall showed nothing"
+
+
+FOREVER = "21000027"  # goto 0; end
+TOO_MUCH = "is disarmed: one evaluation used more fuel than an event may"
+
+
+def test_overspending_event_is_disarmed(platform: Platform, work: Path) -> None:
+    """The guest goes on; the console that brokers and the GDB behind it are both told."""
+    with waiting(work, platform, "cpuid_hot") as line, broker(work, line) as (port, console):
+        out = gdb(
+            port,
+            f"maintenance packet Qtl.event.add:kinds:cpuid;if:{FOREVER};",
+            "maintenance packet Qtl.event.add:kinds:wbinvd;",
+            "continue",
+            "maintenance packet qtl.events",
+            "p/x $esi",
+            "detach",
+        )
+        console.expect_exact(f"[event 1 {TOO_MUCH}]")
+    assert f"[event 1 {TOO_MUCH}]" in out, out
+    assert "$1 = 0x0" in out, out  # all rounds were made
+    assert "why:" in out, out
+
+
+def test_overspending_event_on_the_bare_line(platform: Platform, work: Path) -> None:
+    with waiting(work, platform, "cpuid_hot") as line:
+        out = gdb(
+            line.client_port,
+            f"maintenance packet Qtl.event.add:kinds:cpuid;if:{FOREVER};",
+            "maintenance packet Qtl.event.add:kinds:wbinvd;",
+            "continue",
+            "p/x $esi",
+        )
+    assert "event 1 disarmed: one evaluation used more fuel than an event may" in out, out
+    assert "$1 = 0x0" in out, out
