@@ -87,10 +87,10 @@ deps: ## install the Debian packages that are missing; silent when none is
 deps-dev: deps ## as deps, with the packages that lint and fuzz need
 	@tools/deps run dev
 
-run: all guests ## boot Debian's kernel under the hypervisor in QEMU and attach (ARGS="--mem 1024")
+run: all $(call maps,$(KERNEL)) $(INITRD) ## boot Debian's kernel under the hypervisor in QEMU and attach (ARGS="--mem 1024")
 	@$(B)/trapline run $(ARGS)
 
-run-bochs: all guests ## the same on Bochs, with the VMX backend
+run-bochs: all $(call maps,$(KERNEL)) $(INITRD) ## the same on Bochs, with the VMX backend
 	@$(B)/trapline run --on bochs $(ARGS)
 
 test: all guests $(KERNEL_11) $(UNIT_BINS) ## every unit and end-to-end test; fails when one fails or none ran
@@ -126,10 +126,10 @@ guests: deps $(TINY_GUESTS) $(call maps,$(KERNEL) $(KERNEL_FULL)) $(INITRD) ## t
 
 guest-debian11: deps $(call maps,$(KERNEL_11)) $(INITRD) ## Debian 11's 5.10 kernel, for those who follow the seed
 
-gdb: all guests ## boot on QEMU and open GDB on the guest, extension loaded
+gdb: all $(call maps,$(KERNEL)) $(INITRD) ## boot on QEMU and open GDB on the guest, extension loaded
 	@tools/hvgdb guest $(ARGS)
 
-debug: all guests ## boot on QEMU and open GDB on the hypervisor itself (QEMU's own gdbstub)
+debug: all $(call maps,$(KERNEL)) $(INITRD) ## boot on QEMU and open GDB on the hypervisor itself (QEMU's own gdbstub)
 	@tools/hvgdb hv $(ARGS)
 
 size: all ## bytes of the image, lines by room

@@ -123,11 +123,40 @@ static size_t first_len(const struct cmd_row *row)
     return strcspn(row->names, "|");
 }
 
+/* Words that people bring along from GDB. */
+static const char *from_gdb(const char *line, size_t len_bytes)
+{
+    static const char *const theirs[] = {"bt",   "backtrace", "where", "finish", "next",
+                                         "n",    "nexti",     "ni",    "until",  "advance",
+                                         "list", "frame",     "up",    "down",   "display",
+                                         "step", "thread",    "ptype", "layout"};
+
+    if (len_bytes == 3 && strncmp(line, "why", 3) == 0)
+        return "`explain` says why";
+    for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+        if (strlen(theirs[i]) == len_bytes && strncmp(line, theirs[i], len_bytes) == 0)
+            return "GDB has it: start with `--gdb PORT` and attach one";
+    return NULL;
+}
+
 static void complain_unknown(const char *line)
 {
     struct tl_nearest near = {.best = NULL};
     size_t len_bytes = strcspn(line, " \t/");
+    const char *theirs = from_gdb(line, len_bytes);
     char name[64];
+
+    if (theirs) {
+        out_error("no command `%.*s`: %s", (int)len_bytes, line, theirs);
+        return;
+    }
+    if (len_bytes && strncmp(line, "info", len_bytes) == 0) {
+        const char *what = skip_spaces(line + len_bytes);
+
+        out_error("no `info %.*s` (`help info` lists what there is)", (int)strcspn(what, " \t"),
+                  what);
+        return;
+    }
 
     for (const struct cmd_topic *topic = cmd_topics; topic->title; topic++)
         for (const struct cmd_row *row = topic->rows; row->names; row++) {
@@ -242,16 +271,35 @@ enum cmd_result cmd_execute(struct console *console, const char *line)
     return result;
 }
 
+/* A backslash begins a request of troff's, and so does a line with a dot or a quote in front. */
+static void man_text(FILE *file, const char *text)
+{
+    for (bool first = true; *text; text++) {
+        if (first && (*text == '.' || *text == '\''))
+            fputs("\\&", file);
+        first = *text == '\n';
+        if (*text == '\\')
+            fputs("\\e", file);
+        else
+            fputc(*text, file);
+    }
+}
+
 void cmd_man(FILE *file)
 {
     fprintf(file, ".SH COMMANDS\nCommands and their words may be abbreviated.\n");
     for (const struct cmd_topic *topic = cmd_topics; topic->title; topic++) {
         fprintf(file, ".SS %s\n", topic->title);
         for (const struct cmd_row *row = topic->rows; row->names; row++) {
-            fprintf(file, ".TP\n\\fB%.*s\\fR %s\n%s.\n", (int)first_len(row), row->names,
-                    row->arguments, row->help);
-            if (row->details)
-                fprintf(file, "%s\n", row->details);
+            fprintf(file, ".TP\n\\fB%.*s\\fR ", (int)first_len(row), row->names);
+            man_text(file, row->arguments);
+            fprintf(file, "\n");
+            man_text(file, row->help);
+            fprintf(file, ".\n");
+            if (row->details) {
+                man_text(file, row->details);
+                fprintf(file, "\n");
+            }
         }
     }
 }

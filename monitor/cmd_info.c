@@ -34,12 +34,6 @@ static enum cmd_result cmd_cr(struct console *console, const struct cmd_args *ar
     return shown(view_cr(console));
 }
 
-static enum cmd_result cmd_msr_area(struct console *console, const struct cmd_args *args)
-{
-    (void)args;
-    return shown(view_msr_area(console));
-}
-
 static enum cmd_result cmd_caps(struct console *console, const struct cmd_args *args)
 {
     (void)args;
@@ -57,6 +51,41 @@ static enum cmd_result cmd_vmcs(struct console *console, const struct cmd_args *
     return shown(view_fields(console, args->rest));
 }
 
+/* An MSR by name or number; complains. */
+static bool msr_index(const char *word, uint32_t *index)
+{
+    const struct tl_msr_row *row = tl_msr_by_name(word, strlen(word));
+    uint64_t number = 0;
+    const char *near;
+
+    if (row || (cmd_number(word, &number) && number <= UINT32_MAX)) {
+        *index = row ? row->index : (uint32_t)number;
+        return true;
+    }
+    near = tl_nearest_msr(word, strlen(word));
+    out_error("no MSR `%s`%s%s%s", word, near ? "; did you mean `" : "", near ? near : "",
+              near ? "`? (or give its index)" : "; give its index");
+    return false;
+}
+
+static enum cmd_result cmd_msr_area(struct console *console, const struct cmd_args *args)
+{
+    uint32_t only[16];
+    size_t count = 0;
+    const char *rest = args->rest;
+    char word[80];
+
+    while (cmd_word(&rest, word, sizeof(word))) {
+        if (count == sizeof(only) / sizeof(only[0])) {
+            out_error("at most %zu MSRs at a time", count);
+            return CMD_ERROR;
+        }
+        if (!msr_index(word, &only[count++]))
+            return CMD_ERROR;
+    }
+    return shown(view_msr_area(console, only, count));
+}
+
 static enum cmd_result cmd_msr(struct console *console, const struct cmd_args *args)
 {
     const char *rest = args->rest;
@@ -72,19 +101,9 @@ static enum cmd_result cmd_msr(struct console *console, const struct cmd_args *a
         return CMD_OK;
     }
     while (cmd_word(&rest, word, sizeof(word))) {
-        const struct tl_msr_row *row = tl_msr_by_name(word, strlen(word));
-        uint64_t index = 0;
+        uint32_t index;
 
-        if (row)
-            index = row->index;
-        else if (!cmd_number(word, &index) || index > UINT32_MAX) {
-            const char *near = tl_nearest_msr(word, strlen(word));
-
-            out_error("no MSR `%s`%s%s%s", word, near ? "; did you mean `" : "", near ? near : "",
-                      near ? "`? (or give its index)" : "; give its index");
-            return CMD_ERROR;
-        }
-        if (!view_msr(console, (uint32_t)index))
+        if (!msr_index(word, &index) || !view_msr(console, index))
             return CMD_ERROR;
     }
     return CMD_OK;
@@ -169,8 +188,9 @@ const struct cmd_row cmd_info_rows[] = {
      cmd_cr, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
     {"info msr", "[MSR...]", "MSRs by name or index: what the guest reads, what the hardware holds",
      NULL, cmd_msr, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_MSR, NULL},
-    {"info msr-area|info area", "", "guest MSRs of the MSR area (VMX) or the VMCB (SVM)", NULL,
-     cmd_msr_area, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_NONE, NULL},
+    {"info msr-area|info area", "[MSR...]",
+     "guest MSRs of the MSR area (VMX) or the VMCB (SVM): all, or these", NULL, cmd_msr_area,
+     CMD_LINE | CMD_STOPPED, CMD_COMPLETE_MSR, NULL},
     {"info vmcs|info vmcb|info fields", "[PATTERN]",
      "fields of the VMCS or VMCB, decoded; PATTERN has * and ?, or is part of a name", NULL,
      cmd_vmcs, CMD_LINE | CMD_STOPPED, CMD_COMPLETE_FIELD, NULL},

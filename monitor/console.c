@@ -339,14 +339,14 @@ static int loop_timeout(struct console *console, int timeout_ms)
 
 /* The hypervisor prints a crash record only when nobody is attached. With us there it is fetched, so that
  * the log alone still says why; a run that nobody watches says it at once, too. */
-static void keep_record(struct console *console)
+void console_keep_record(struct console *console, bool say)
 {
     char *text = target_object(console->target, "tl.record", "");
 
     if (text)
         session_log_lines(console->session, text);
     free(text);
-    if (!console->interactive && console->dead_unasked)
+    if (say)
         view_object(console, "tl.explain", "");
 }
 
@@ -423,7 +423,7 @@ static bool take_stop(struct console *console)
         view_stop(console);
     }
     if (console->died)
-        keep_record(console);
+        console_keep_record(console, !console->interactive && console->dead_unasked);
     return false;
 }
 

@@ -15,3 +15,6 @@ enum cmd_result console_run_line(struct console *console, const char *line);
 /* console_script.c. `last`: in a batch, nothing comes behind this line or file. */
 enum cmd_result console_script_line(struct console *console, char *line, bool last);
 enum cmd_result console_script_file(struct console *console, const char *path, bool last);
+
+/* Fetches the crash record of a stopped guest into the log; `say`: shows what `explain` says, too. */
+void console_keep_record(struct console *console, bool say);

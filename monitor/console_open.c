@@ -69,7 +69,10 @@ static bool start_machine(struct console *console)
     spec.hv_image = options_locate("hv/trapline.elf", "trapline.elf");
     spec.mkiso = options_locate("../tools/mkiso", "mkiso");
     if (access(spec.guest, R_OK) < 0 && !console->options->machine.guest) {
-        out_error("%s: %s (make it: `make guests`)", spec.guest, strerror(errno));
+        out_error(
+            "no GUEST is named, and Debian's kernel is not there (%s): `make guests` fetches it, "
+            "in the source tree",
+            spec.guest);
         console->status = STATUS_USAGE;
         return false;
     }

@@ -17,6 +17,7 @@
 
 #define PROMPT         "(tl) "
 #define PROMPT_RUNNING "(tl running) "
+#define HANG_LOOK_MS   3000u
 
 /* readline's callbacks carry no context: there is one console a process. */
 static struct console *the_console;
@@ -81,6 +82,7 @@ static void on_line(char *text)
     if (!text) {
         out_printf("\n");
         console->quitting = true;
+        editor_stop(); /* or readline prompts once more */
         return;
     }
     line += strspn(line, " \t");
@@ -94,6 +96,8 @@ static void on_line(char *text)
         console_run_line(console, last);
     }
     free(text);
+    if (console->quitting)
+        editor_stop();
 }
 
 static char *on_complete(const char *line, int start, const char *word, int state)
@@ -122,6 +126,24 @@ static enum cmd_result pipe_loop(struct console *console)
     return console_source(console, "-");
 }
 
+/* The time is over and the guest runs: where? Stops it for the answer, and leaves a record in the log. */
+static void look_at_hang(struct console *console)
+{
+    uint64_t give_up_ms = console_now_ms() + HANG_LOOK_MS;
+
+    if (!console->timed_out || !console_attached(console) || !console_running(console))
+        return;
+    console->quitting = false;
+    session_break_in(console->session);
+    while ((console_running(console) || console->stop_is_new) && console_attached(console) &&
+           console_now_ms() < give_up_ms)
+        if (!console_pump_keys(console, 50, false))
+            break;
+    if (console_attached(console) && !console_running(console))
+        console_keep_record(console, true);
+    console->quitting = true;
+}
+
 int console_run(struct console *console)
 {
     enum cmd_result result;
@@ -137,6 +159,7 @@ int console_run(struct console *console)
         prompt_loop(console);
     else if (!console->options->batch && result == CMD_OK && !console->interactive)
         settle(console, pipe_loop(console));
+    look_at_hang(console);
     if (console->status == STATUS_OK && console->dead_unasked && !console->interactive) {
         console->status = STATUS_GUEST_DIED;
         out_error("the guest died, and no `catch` or `expect stop` asked for that");

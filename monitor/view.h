@@ -34,7 +34,8 @@ void view_changed_bits(int group, uint64_t old_value, uint64_t new_value, char *
 bool view_registers(struct console *console, const char *names);
 bool view_cr(struct console *console);
 bool view_msr(struct console *console, uint32_t index);
-bool view_msr_area(struct console *console);
+/* only: indices to show; none: all. */
+bool view_msr_area(struct console *console, const uint32_t *only, size_t count);
 bool view_fields(struct console *console, const char *pattern);
 bool view_caps(struct console *console);
 bool view_cpus(struct console *console);

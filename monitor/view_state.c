@@ -204,10 +204,19 @@ bool view_msr(struct console *console, uint32_t index)
     return true;
 }
 
-bool view_msr_area(struct console *console)
+static bool is_wanted(uint32_t index, const uint32_t *only, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (only[i] == index)
+            return true;
+    return count == 0;
+}
+
+bool view_msr_area(struct console *console, const uint32_t *only, size_t count)
 {
     const char *reply = target_ask(console->target, "qtl.msr-area"), *record;
     char *text, where[12] = "", bits[240];
+    size_t shown = 0;
 
     if (!reply)
         return fail(console);
@@ -224,6 +233,9 @@ bool view_msr_area(struct console *console)
         int group = row ? tl_bits_group_of(TL_VMX, row->name) : -1;
         uint64_t value = number(record, "value"), field;
 
+        if (!is_wanted(index, only, count))
+            continue;
+        shown++;
         bits[0] = '\0';
         if (group >= 0)
             tl_bits_format(group, value, bits, sizeof(bits));
@@ -238,6 +250,9 @@ bool view_msr_area(struct console *console)
         out_printf("\n");
     }
     free(text);
+    if (shown < count)
+        out_printf("  (%zu of those asked for %s not kept there: `info msr` shows where)\n",
+                   count - shown, count - shown == 1 ? "is" : "are");
     return true;
 }
 

@@ -82,15 +82,25 @@ def test_dead_guest_ends_with_4(platform: Platform, work: Path) -> None:
     assert not run.left, run.left
 
 
-def test_timeout_ends_with_3(work: Path) -> None:
+@pytest.mark.parametrize(
+    "guest,why", [("spin_cli", "spins in a jump to itself"), ("hlt_cli", "sleeps in HLT")]
+)
+def test_timeout_says_where(platform: Platform, guest: str, why: str, work: Path) -> None:
+    """A guest that hangs: status 3, and the place and the reason, here and in the log."""
+    log = work / "line.log"
     run = trapline(
         work,
-        *("run", "--batch", "--timeout", "5", "-e", "continue"),
-        str(tiny("spin_cli")),
+        *("run", "--on", platform.emulator, "--batch", "--timeout", "8", "--log", str(log)),
+        *("-e", "continue", str(tiny(guest))),
         timeout=40,
     )
     assert run.status == 3, str(run)
     assert not run.left, run.left
+    assert "time-out after 8 seconds" in run.err
+    assert f"{why}" in run.out and "(IF=0)" in run.out, str(run)
+    explained = trapline(work, "explain", "--symbols", str(tiny(guest)), str(log))
+    place = {"spin_cli": "spin", "hlt_cli": "halted"}[guest]
+    assert why in explained.out and f"<{place}" in explained.out, str(explained)
 
 
 def start(work: Path, *args: str) -> tuple[pexpect.spawn, str]:
@@ -121,8 +131,10 @@ def test_interrupt(platform: Platform, guest: str, work: Path) -> None:
             child.expect(rf"0x0*({place:x}|{place + 1:x})\b")
         child.expect(PROMPT)
         child.sendline("kill")
+        child.expect(PROMPT)
         child.sendline("quit")
         child.expect(pexpect.EOF, timeout=15)
+        assert "(tl" not in child.before.rsplit("quit", 1)[1], "a prompt behind `quit`"
     finally:
         child.close(force=True)
     assert not (left := wait_gone(mark)), left
@@ -142,6 +154,7 @@ def test_prompt_stops_before_first_instruction(work: Path) -> None:
         child.expect(PROMPT)  # before it the terminal, not the console, would take ^D
         child.sendcontrol("d")
         child.expect(pexpect.EOF, timeout=15)
+        assert "(tl" not in child.before, "no prompt behind the last command"
     finally:
         child.close(force=True)
     assert not (left := wait_gone(mark)), left

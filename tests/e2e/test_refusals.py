@@ -143,3 +143,20 @@ def test_build_help_lists_targets() -> None:
     out = subprocess.run(["make", "-s", "help"], cwd=TOP, capture_output=True, text=True).stdout
     for target in "all deps run test unit e2e bench fuzz lint fmt iso guests size install".split():
         assert re.search(rf"^  {target} ", out, re.MULTILINE), f"{target} is missing\n{out}"
+
+
+@pytest.mark.parametrize(
+    "typed,answer",
+    [
+        ("info regs", "no `info regs` (`help info` lists what there is)"),
+        ("bt", "no command `bt`: GDB has it: start with `--gdb PORT` and attach one"),
+        ("why", "no command `why`: `explain` says why"),
+        ("contnue", "no command `contnue`; did you mean `continue`?"),
+        ("info msr-area efre", "no MSR `efre`; did you mean `efer`?"),
+    ],
+)
+def test_word_that_is_no_command(typed: str, answer: str, work: Path) -> None:
+    run = trapline(work, "run", "--batch", "--timeout", "30", "-e", typed, str(tiny("cr0_write")))
+    assert run.status == 2, str(run)
+    assert answer in run.err, str(run)
+    assert not run.left, run.left
