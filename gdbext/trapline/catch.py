@@ -70,7 +70,14 @@ def _action(text: str, field_number: Callable[[str], int]) -> str:
         if isinstance(format_text, str) and literal.startswith('"'):
             return "log," + expr.compile_log(format_text, values, field_number)
         raise gdb.GdbError('log takes "FORMAT", EXPR...')
-    raise gdb.GdbError(f'no action `{text.strip()}`; there are stop, skip, log "FORMAT", EXPR...')
+    if word == "set":
+        target, equals, value = rest.partition("=")
+        if not equals or not target.strip():
+            raise gdb.GdbError("set takes X = EXPR: a register, vmcs.FIELD, or a bit of one as cr0.PG")
+        return "set," + expr.compile_set(target.strip(), value.strip(), field_number)
+    raise gdb.GdbError(
+        f'no action `{text.strip()}`; there are stop, skip, log "FORMAT", EXPR..., set X = EXPR'
+    )
 
 
 def parse(text: str, field_number: Callable[[str], int]) -> Spec:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+from pathlib import Path
 from typing import NoReturn
 
 import gdb
 
-from . import catch, inband, road, tables, view, wire
+from . import catch, inband, kernel, road, tables, view, wire
 
 
 class _Parser(argparse.ArgumentParser):
@@ -94,7 +95,8 @@ class Catch(Command):
     Stops when the guest exits so. Kinds are those of the console (cr0-write, wrmsr, cpuid, io-out ...; TAB
     lists them) or a vendor's name; `cr*` is all that begin so. `only` names MSRs, ports or vectors.
     EXPR is evaluated in the hypervisor: registers, words of the exit (value, old, index, port, gpa ...),
-    vmcs.FIELD, msr-area[MSR], cr0.PG, u32(ADDRESS). Actions: stop, skip, log "FORMAT", EXPR...
+    vmcs.FIELD, msr-area[MSR], cr0.PG, u32(ADDRESS). Actions: stop, skip, log "FORMAT", EXPR...,
+    set X = EXPR (X: a register, vmcs.FIELD, or a bit as cr0.PG). The guest goes on unless one is stop.
     Without arguments: the list of events."""
 
     name = "catch"
@@ -371,6 +373,25 @@ class Diff(Command):
         return view.difference(_snapshots[args.a], _snapshots[args.b] if args.b else snapshot())
 
 
+class KernelSymbols(Command):
+    """trapline kernel-symbols FILE [OFFSET]: names of a Linux guest, at the addresses where it runs.
+
+    FILE is the kernel's System.map, or a vmlinux with symbols. The KASLR offset is found from LSTAR or the IDT,
+    as soon as the kernel has set one; OFFSET gives it by hand. After that `break start_kernel`, `info symbol $pc`
+    and so on know the guest's names. Again, after a reboot: the old ones are dropped."""
+
+    name = "kernel-symbols"
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("file")
+        parser.add_argument("offset", nargs="?")
+
+    def run(self, args: argparse.Namespace) -> str:
+        offset = int(gdb.parse_and_eval(args.offset)) if args.offset else None
+        found = kernel.load(Path(args.file).expanduser(), offset)
+        return f"the kernel runs 0x{found:x} above where it was linked"
+
+
 class Backtrace(Command):
     """trapline bt: the hypervisor's frames, and below them where the guest left. Needs the hypervisor's
     symbols and an emulator's gdbstub; on the stub's line `bt` is the guest's own."""
@@ -390,7 +411,7 @@ def register() -> None:
     Prefix()
     for command in (
         Road, Catch, Delete, Exit, MsrArea, Cr, Registers, Vmcs, Walk, Ring, Explain, Check, Audit, Record, Skip, Retry,
-        Snapshot, Diff, Backtrace,
+        Snapshot, Diff, KernelSymbols, Backtrace,
     ):  # fmt: skip
         command()
     gdb.execute("alias tl = trapline", to_string=True)

@@ -257,6 +257,30 @@ class _Compiler:
                 return self.op("zero_ext", high - low + 1, 1)
         raise self.error(f"{group} has no bit `{name}`", at)
 
+    def target(self) -> tuple[str, int]:
+        """What stands left of `=` in an action: the name to read it by, its number for `setv`."""
+        at = self.tokens[0][2]
+        bare = self.word().removeprefix("$")
+        if bare in ("vmcs", "vmcb") and self.take("."):
+            name = self.word()
+            return f"vmcs.{name}", _REG_FIELD | self.field_number(name)
+        register = _WORDS.get(bare, bare)
+        if register not in _REGS or tables.REGISTERS[_REGS[register]][4] in ("EXIT", "MODE"):
+            raise self.error(f"an action can set registers and vmcs.FIELDs; `{bare}` is neither", at)
+        if bare in _WORDS and bare[0] == "e" and len(bare) == 3:
+            raise self.error(f"`{bare}` is half of {register}: set {register}", at)
+        return register, _REGS[register]
+
+    def target_bits(self, name: str) -> tuple[int, int]:
+        """Lowest bit and width behind a name: `.PG`, or the whole."""
+        whole = bytearray()
+        self.code, kept = whole, self.code
+        self.bits(name.rpartition(".")[2])
+        self.code = kept
+        if not whole:
+            return 0, 64
+        return (whole[1] if len(whole) > 2 else 0), whole[-1]
+
     def symbol(self, name: str, at: int) -> None:
         try:
             value = gdb.parse_and_eval(f"(unsigned long) &'{name}'")
@@ -268,6 +292,27 @@ class _Compiler:
 def compile_hex(text: str, field_number: Callable[[str], int]) -> str:
     """Bytecode as the wire wants it. `field_number` gives a field's number by name."""
     return _Compiler(text, field_number).whole().hex()
+
+
+def compile_set(target: str, value: str, field_number: Callable[[str], int]) -> str:
+    """Bytecode of `set TARGET = VALUE`. A bit of a register or field is merged into the whole."""
+    left = _Compiler(target, field_number)
+    name, number = left.target()
+    low, width = left.target_bits(name)
+    if left.tokens[0][0] != "end":
+        raise left.error(f"`{left.tokens[0][1]}` is left over")
+    if width < 64:
+        ones = ((1 << width) - 1) << low
+        _Compiler(value, field_number).whole()  # its own mistakes, in its own words
+        value = f"({name} & ~{ones:#x}) | ((({value}) << {low}) & {ones:#x})"
+    right = _Compiler(value, field_number)
+    right.value()
+    right.op("setv", number)
+    right.op("pop")
+    right.op("end")
+    if len(right.code) > _CODE_BYTES_MAX:
+        raise right.error("too long", 0)
+    return right.code.hex()
 
 
 def compile_log(format_text: str, values: list[str], field_number: Callable[[str], int]) -> str:

@@ -135,6 +135,71 @@ def test_code_of_each_mode(platform: Platform, work: Path) -> None:
     assert "too long" not in said.text and "Traceback" not in said.text
 
 
+def test_set_actions(platform: Platform, work: Path) -> None:
+    """Registers, a field, a bit of one: written in the hypervisor, with and without a stop."""
+    said = on_machine(
+        platform,
+        work,
+        tiny("long_mode"),
+        "trapline catch cr4-write after do set r15 = value + 5; set vmcs.guest_cr4.DE = 1",
+        "trapline catch cr0-write if value & 0x80000000 do set r14 = 0x7777 & rcx == 1; set rax.nothing = 1",
+        "trapline catch cr0-write if value & 0x80000000 do set r14 = u8(rip) | 0x100; log \"r15 %x\", r15; stop",
+        "continue",
+        "p/x $r15",
+        "p/x $r14",
+        'p/x $tl_vmcs("guest_cr4") & 8',
+        "trapline catch",
+    )
+    assert "rax has no bit `nothing`" in said.text
+    # The first event never stopped: the stop is the second one's.
+    assert "[trapline: event 2;" in said.of("continue") and "r15 25" in said.of("continue"), said.text
+    assert said.of("p/x $r15").endswith("= 0x25"), said.text
+    assert said.of("p/x $r14").endswith("= 0x10f"), said.text  # 0f 22 c0: mov %eax,%cr0
+    assert said.of('p/x $tl_vmcs("guest_cr4") & 8').endswith("= 0x8"), said.text
+    assert "1 after cr4-write: 1 hit(s)" in said.of("trapline catch"), said.text
+
+
+def test_kernel_symbols(work: Path) -> None:
+    """The offset that KASLR chose, found; the kernel's names where it runs. Nothing in it is a vendor's."""
+    names = machine.KERNEL.parent / "System.map"
+    load = f"trapline kernel-symbols {names}"
+    wrong = work / "wrong.elf"
+    wrong.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(33) + b"\xff" * 20)
+    said = on_machine(
+        machine.PLATFORMS["qemu-svm"],
+        work,
+        machine.KERNEL,
+        load,
+        "trapline kernel-symbols Makefile",
+        f"trapline kernel-symbols {wrong}",
+        "trapline kernel-symbols /nonexistent",
+        "trapline catch wrmsr after only lstar",
+        "continue",
+        load + " 0x200000",  # by hand, and wrong: the next one takes it back
+        load,
+        'info symbol $tl_msr("lstar")',
+        "info symbol $pc",
+        "trapline delete all",
+        "hbreak kernel_init",
+        "continue",
+        "p $pc == kernel_init",
+        linux=True,
+        timeout=60,
+    )
+    assert said.of(load).startswith("the kernel's place is not known yet"), said.text
+    assert "no kernel symbols there" in said.of("trapline kernel-symbols Makefile"), said.text
+    assert "damaged" in said.of(f"trapline kernel-symbols {wrong}"), said.text
+    assert "No such file" in said.of("trapline kernel-symbols /nonexistent"), said.text
+    assert said.of(load + " 0x200000") == "the kernel runs 0x200000 above where it was linked"
+    found = re.findall(r"the kernel runs 0x([0-9a-f]+) above", said.text)
+    assert len(found) == 2 and int(found[1], 16) % 0x200000 == 0, said.text
+    assert said.of('info symbol $tl_msr("lstar")').startswith("entry_SYSCALL_64 in"), said.text
+    assert said.of("info symbol $pc").startswith("native_write_msr"), said.text
+    assert "in kernel_init ()" in said.text.split("@@ command continue")[2], said.text
+    assert said.of("p $pc == kernel_init").endswith("= 1"), said.text
+    assert "Traceback" not in said.text
+
+
 def test_mistakes_are_one_line(work: Path) -> None:
     """What a person gets wrong, and what the target refuses."""
     wrong = {
@@ -148,6 +213,11 @@ def test_mistakes_are_one_line(work: Path) -> None:
         "trapline catch cr0-write maybe": "`maybe`: behind the kinds",
         "trapline catch cr0-write do dance": "no action `dance`",
         'trapline catch cr0-write do log "%x"': "do not match",
+        "trapline catch cr0-write do set rax": "set takes X = EXPR",
+        "trapline catch cr0-write do set eax = 1": "`eax` is half of rax",
+        "trapline catch cr0-write do set value = 1": "can set registers and vmcs.FIELDs",
+        "trapline catch cr0-write do set rax = valeu": "no register, word of the exit or symbol `valeu`",
+        "trapline catch cr0-write do set rax 5 = 1": "`5` is left over",
         "trapline walk": "usage: trapline walk EXPR",
         "trapline audit everything": "invalid choice",
         "trapline delete 77": "no event or breakpoint with this number",
