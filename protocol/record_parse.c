@@ -242,15 +242,17 @@ static unsigned parse_table(struct crash_record *r, struct span rest)
 static unsigned parse_cpu(struct crash_record *r, struct span rest)
 {
     struct snapshot *s = &r->state;
-    const struct slot slots[] = {
-        SLOT("maxphyaddr", s->maxphyaddr_bits), SLOT("linear", s->linear_bits),
-        SLOT("current_vmcs", s->current_vmcs_hpa), SLOT("link_revision", s->revision_id)};
+    const struct slot slots[] = {SLOT("maxphyaddr", s->maxphyaddr_bits),
+                                 SLOT("linear", s->linear_bits),
+                                 SLOT("current_vmcs", s->current_vmcs_hpa),
+                                 SLOT("link_revision", s->revision_id), SLOT("vtpr", s->vtpr)};
     struct span mode = find(rest, "host_long_mode");
     unsigned bad = FILL(rest, slots);
 
     s->host_mode_known = mode.len_bytes;
     s->host_long_mode = span_is(mode, "0x1");
     s->link_revision_known = find(rest, "link_revision").len_bytes;
+    s->vtpr_known = find(rest, "vtpr").len_bytes;
     if (s->maxphyaddr_bits > 52)
         s->maxphyaddr_bits = 52;
     if (s->linear_bits > 57)

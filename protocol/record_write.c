@@ -124,6 +124,8 @@ static void write_state(struct writer *w)
     pair(w, "current_vmcs", s->current_vmcs_hpa);
     if (s->link_revision_known)
         pair(w, "link_revision", s->revision_id);
+    if (s->vtpr_known)
+        pair(w, "vtpr", s->vtpr);
     finish(w);
     start(w, s->svm ? "vmcb" : "vmcs");
     for (uint16_t row = 0; row < count; row++) {

@@ -7,11 +7,15 @@
 #include "core/backend.h"
 #include "core/exit_cr.h"
 #include "cpu/cpu.h"
+#include "cpu/mem.h"
 #include "cpu/x86.h"
+#include "lib/mem.h"
 #include "protocol/rules.h"
 
-#define VMX_CAP_FIRST 0x480u
-#define VMX_CAP_LAST  0x492u
+#define VMX_CAP_FIRST  0x480u
+#define VMX_CAP_LAST   0x492u
+#define VTPR_OFFSET    0x80u /* SDM, "Virtualized APIC Registers" */
+#define TPR_SHADOW_BIT 21u   /* of the primary processor-based controls */
 
 /* EFER bits by the CPUID bit that announces them (APM volume 2, "Extended Feature Enable Register").
  * reg: 0 EAX, 1 EBX, 2 ECX, 3 EDX. */
@@ -78,5 +82,35 @@ void cpu_facts(struct snapshot *s)
 
         if (rdmsr_safe(index, &value) == 0)
             snapshot_set_cap(s, index, value);
+    }
+}
+
+/* Such an address may be anything: a person can write the field, the self-test damages it. */
+static const uint8_t *page_named_by(const struct snapshot *s, uint16_t row)
+{
+    uint64_t page_hpa = s->field[row];
+
+    if (!snapshot_has(s, row) || page_hpa >= hv_phys_limit_hpa - PAGE_BYTES)
+        return NULL;
+    return phys_to_virt(page_hpa);
+}
+
+void cpu_facts_in_memory(struct snapshot *s)
+{
+    const uint8_t *link, *virtual_apic = NULL;
+
+    s->link_revision_known = s->vtpr_known = false;
+    if (s->svm)
+        return;
+    link = page_named_by(s, VMCS_ROW_guest_link_pointer);
+    if (s->field[VMCS_ROW_proc_controls] >> TPR_SHADOW_BIT & 1)
+        virtual_apic = page_named_by(s, VMCS_ROW_virtual_apic_addr);
+    if (link) {
+        memcpy(&s->revision_id, link, sizeof s->revision_id);
+        s->link_revision_known = true;
+    }
+    if (virtual_apic) {
+        s->vtpr = virtual_apic[VTPR_OFFSET];
+        s->vtpr_known = true;
     }
 }

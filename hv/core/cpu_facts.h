@@ -9,3 +9,7 @@
 
 /* Adds them to the snapshot. Needs exit_cr_init() and exit_msr_init() done. */
 void cpu_facts(struct snapshot *s);
+
+/* Adds what lies in memory that VMCS fields name: the revision at the link pointer, the TPR in the
+ * virtual-APIC page. Needs the fields; an address outside of memory leaves the fact unknown. */
+void cpu_facts_in_memory(struct snapshot *s);

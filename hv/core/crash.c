@@ -157,6 +157,7 @@ static void collect_state(struct vcpu *vcpu)
         collect_list(&s->entry_load, entries, entry_count);
         return;
     }
+    cpu_facts_in_memory(s);
     collect_list_at(&s->entry_load, VMCS_ROW_entry_msr_load_addr, VMCS_ROW_entry_msr_load_count);
     collect_list_at(&s->exit_store, VMCS_ROW_exit_msr_store_addr, VMCS_ROW_exit_msr_store_count);
     collect_list_at(&s->exit_load, VMCS_ROW_exit_msr_load_addr, VMCS_ROW_exit_msr_load_count);

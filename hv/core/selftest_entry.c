@@ -13,8 +13,7 @@
 #include "lib/mem.h"
 #include "protocol/tables.h"
 
-#define VTPR_OFFSET 0x80u /* SDM, "Virtual-APIC Page" */
-#define PRINTED_MAX 20u   /* disagreements spelled out; all are counted */
+#define PRINTED_MAX 20u /* disagreements spelled out; all are counted */
 
 /*
  * Rules that an emulator is known not to apply as the manual says: there a violation may or may not
@@ -244,26 +243,6 @@ static void load(struct vcpu *vcpu, struct snapshot_msr *list)
     snapshot.entry_load = state.list;
 }
 
-/* The memory a link pointer names decides whether it is one. */
-static void look_at_link(void)
-{
-    uint64_t link = snapshot.svm ? ~UINT64_C(0) : snapshot.field[VMCS_ROW_guest_link_pointer];
-
-    snapshot.link_revision_known = link < hv_phys_limit_hpa - PAGE_BYTES;
-    if (snapshot.link_revision_known)
-        memcpy(&snapshot.revision_id, phys_to_virt(link), sizeof snapshot.revision_id);
-}
-
-/* So does the TPR in the virtual-APIC page. */
-static void look_at_vtpr(void)
-{
-    uint64_t page = snapshot.svm ? ~UINT64_C(0) : snapshot.field[VMCS_ROW_virtual_apic_addr];
-
-    snapshot.vtpr_known = page < hv_phys_limit_hpa - PAGE_BYTES;
-    if (snapshot.vtpr_known)
-        snapshot.vtpr = *((const uint8_t *)phys_to_virt(page) + VTPR_OFFSET);
-}
-
 static void text_cans(unsigned can, char *buf, size_t cap_bytes)
 {
     size_t at = 0;
@@ -338,8 +317,7 @@ static void one(struct vcpu *vcpu, struct snapshot_msr *list, uint64_t seed, uin
     entry_seed(seed * 1000003 + step);
     c = entry_make(&state, step);
     load(vcpu, list);
-    look_at_link();
-    look_at_vtpr();
+    cpu_facts_in_memory(&snapshot);
     rules = rules_run(&snapshot, findings, RULES_FINDINGS_MAX, hits);
     can = predict(rules.stored, &msr_entries, &deviation);
     if (rules.untold || entry_is_deadly(&state) || !dangers_refused(&c, rules.stored) ||

@@ -124,6 +124,21 @@ def test_check_what_if_paging(platform: Platform, work: Path) -> None:
     assert re.search(r"guest\.cr4\.fixed: guest_cr4 = 0x0; must be 1: VMXE", edited), edited
 
 
+def test_check_looks_into_the_virtual_apic_page(platform: Platform, work: Path) -> None:
+    if platform.backend == "svm":
+        pytest.skip("VMX has the TPR threshold")
+    out = ask(
+        work, platform, "msr",
+        "set vmcs.proc_controls = vmcs.proc_controls | 0x200000",
+        "set vmcs.virtual_apic_addr = 0x300000", "set vmcs.tpr_threshold = 3",
+        "set u8(0x300080) = 0x20", "check", "crash-record", "set u8(0x300080) = 0x30", "check",
+    )  # fmt: skip
+    first, last = [s for s in re.split(r"^> ", out, flags=re.MULTILINE) if s.startswith("check")]
+    assert re.search(r"ctl\.tpr-threshold\.vtpr: tpr_threshold = 0x3; .*above bits 7:4", first), out
+    assert re.search(r"cpu maxphyaddr=.* vtpr=0x20$", section(out, "crash-record"), re.MULTILINE), out
+    assert "the entry succeeds" in last and "0 could not be judged" in last, out
+
+
 def test_check_says_what_is_stale(platform: Platform, work: Path) -> None:
     if platform.backend == "svm":
         pytest.skip("VMRUN has no VMfail")

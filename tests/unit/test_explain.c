@@ -389,6 +389,9 @@ static void text_keeps_everything(void **state)
     seed_machine(RECORD_HV_FAULT);
     strcpy(record.platform, "bochs");
     strcpy(record.why_text, "no handler for exit 57");
+    record.state.link_revision_known = record.state.vtpr_known = true;
+    record.state.revision_id = 0x2b;
+    record.state.vtpr = 0xf0;
     for (uint16_t row = 0; row < VMCS_ROW_COUNT; row++)
         snapshot_set(&record.state, row, 0xffffffffffff0000u + row);
     for (uint32_t i = 0; i < 20; i++)
