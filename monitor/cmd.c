@@ -261,9 +261,12 @@ enum cmd_result cmd_execute(struct console *console, const char *line)
     args.row = cmd_find(copy, &args.rest, format, sizeof(format), false);
     args.name = copy;
     args.format = format;
-    if (!args.row)
+    if (!args.row) {
         result = CMD_ERROR;
-    else if (!can_run(console, args.row))
+    } else if (!*args.row->arguments && *args.rest) {
+        out_error("`%.*s` takes no argument", (int)first_len(args.row), args.row->names);
+        result = CMD_ERROR;
+    } else if (!can_run(console, args.row))
         result = console_attached(console) || !console_was_attached(console) ? CMD_ERROR : CMD_LOST;
     else
         result = args.row->run(console, &args);

@@ -23,6 +23,7 @@ extern void (*out_tee)(const char *text, size_t len_bytes);
  * lines and its control characters are made visible. */
 void out_init(bool interactive);
 
+/* Control characters and bytes that are no UTF-8 are made visible, in errors too. */
 void out_text(const char *text, size_t len_bytes);
 void out_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

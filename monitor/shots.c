@@ -135,6 +135,16 @@ static bool standing(struct console *console)
     return false;
 }
 
+/* One word that `diff` can be given, and that is cut nowhere. */
+static bool good_name(const char *name)
+{
+    size_t len_bytes =
+        strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+
+    return name[len_bytes] == '\0' && len_bytes < sizeof(((struct shot *)NULL)->name) &&
+           strcmp(name, "ignore") != 0;
+}
+
 enum cmd_result shots_take(struct console *console, const char *name)
 {
     struct shot *shot;
@@ -145,6 +155,10 @@ enum cmd_result shots_take(struct console *console, const char *name)
             if (shots[i])
                 out_printf("  %-20s %zu values\n", shots[i]->name, shots[i]->count);
         return CMD_OK;
+    }
+    if (!good_name(name)) {
+        out_error("a snapshot's name is 1 to 39 letters, digits, `_`, `-`, `.`");
+        return CMD_ERROR;
     }
     if (!standing(console))
         return CMD_ERROR;

@@ -243,6 +243,46 @@ static void keys_of_replies(void **state)
 }
 
 /* Words of the commands, numbers and punctuation in any order: an answer, never a crash. */
+static char taken[400];
+
+static void take(const char *text, size_t len_bytes)
+{
+    size_t used = strlen(taken);
+
+    snprintf(taken + used, sizeof(taken) - used, "%.*s", (int)len_bytes, text);
+}
+
+/* Names and texts come from files and from the line: none of it reaches the terminal as a control. */
+static void printed_text_is_only_text(void **state)
+{
+    static const char *const pairs[][2] = {
+        {"plain\ttext\n", "plain\ttext\n"},
+        {"\x1b]0;title\x07", "^[]0;title^G"},
+        {"\x1b[31mred", "^[[31mred"},
+        {"caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x98\x80", "caf\xc3\xa9 \xe6\xbc\xa2 \xf0\x9f\x98\x80"},
+        {"\xc2\x9b"
+         "31m",
+         "??31m"},
+        {"\xff\xfe \xe6\xbc \xc0\x80", "?? ?? ??"},
+        {"a\rb\x7f\x08", "a^Mb^?^H"},
+    };
+    char big[5000];
+
+    (void)state;
+    out_tee = take;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        taken[0] = '\0';
+        out_printf("%s", pairs[i][0]);
+        assert_string_equal(taken, pairs[i][1]);
+    }
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    taken[0] = '\0';
+    out_error("%s \x1b[2J", big);
+    assert_non_null(strstr(taken, "error: xxx"));
+    out_tee = NULL;
+}
+
 static void nothing_typed_crashes(void **state)
 {
     static const char *const parts[] = {
@@ -315,6 +355,7 @@ int main(void)
         cmocka_unit_test(changed_bits_have_names),
         cmocka_unit_test(instructions_by_mode),
         cmocka_unit_test(keys_of_replies),
+        cmocka_unit_test(printed_text_is_only_text),
         cmocka_unit_test_setup_teardown(nothing_typed_crashes, start, end),
     };
 
