@@ -330,8 +330,10 @@ static int loop_timeout(struct console *console, int timeout_ms)
         tick_ms = session_tick(console->session);
         if (tick_ms >= 0)
             timeout_ms = shorten(timeout_ms, tick_ms);
-        /* A tick can bring a stop or the end (a replay does): then there is nothing to sleep for. */
-        if (console->stop_is_new || !console_attached(console))
+        /* A tick can bring a stop or the end (a replay does): then there is nothing to sleep for. But
+         * while a request waits for its reply nobody takes the stop. */
+        if ((console->stop_is_new && !session_busy(console->session)) ||
+            !console_attached(console))
             timeout_ms = 0;
     }
     return timeout_ms;

@@ -150,6 +150,7 @@ static void answer(struct session *session, struct replay *replay, size_t at)
                 replay->at = i + 1;
             return;
         }
+    session_give_up(session, "the recording ends before the answer to this");
 }
 
 static bool replay_send(struct session *session, const uint8_t *payload, size_t len_bytes)

@@ -28,13 +28,21 @@ static struct {
     const uint8_t *bytes;
     size_t len_bytes;
     uint64_t now_ns;
-    char *written; /* by fopen() */
-    size_t written_bytes;
-    int written_fd; /* by open(); 0: nothing */
+    int written_fd; /* memory behind SANDBOX_WRITTEN; 0: nothing written */
 } box;
 
 void sandbox_enter(const uint8_t *bytes, size_t len_bytes)
 {
+    static bool stdin_is_empty;
+
+    if (!stdin_is_empty) { /* `source -` must not wait for the person who fuzzes */
+        int null = __real_open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+        stdin_is_empty = null >= 0 && dup2(null, STDIN_FILENO) == STDIN_FILENO;
+        if (!stdin_is_empty)
+            abort();
+        close(null);
+    }
     box.inside = true;
     box.bytes = bytes;
     box.len_bytes = len_bytes;
@@ -44,69 +52,41 @@ void sandbox_enter(const uint8_t *bytes, size_t len_bytes)
 void sandbox_leave(void)
 {
     box.inside = false;
-    free(box.written);
-    box.written = NULL;
-    box.written_bytes = 0;
     if (box.written_fd)
         close(box.written_fd);
     box.written_fd = 0;
 }
 
-FILE *__wrap_fopen(const char *path, const char *mode)
+static int memory_fd(const uint8_t *bytes, size_t len_bytes)
 {
-    bool again = !strcmp(path, SANDBOX_WRITTEN);
+    int fd = memfd_create("sandbox", MFD_CLOEXEC);
 
-    if (!box.inside || strchr(mode, 'b')) /* the fuzzer itself writes a finding with "wb" */
-        return __real_fopen(path, mode);
-    if (mode[0] != 'r' && again) {
-        free(box.written);
-        return open_memstream(&box.written, &box.written_bytes);
-    }
-    if (mode[0] != 'r')
-        return __real_fopen("/dev/null", mode);
-    if (again && box.written_bytes)
-        return fmemopen(box.written, box.written_bytes, "r");
-    if (!again && box.len_bytes)
-        return fmemopen((void *)box.bytes, box.len_bytes, "r");
-    errno = ENOENT;
-    return NULL;
-}
-
-static int file_of(const uint8_t *bytes, size_t len_bytes)
-{
-    int fd = memfd_create("input", MFD_CLOEXEC);
-
-    if (fd >= 0 && write(fd, bytes, len_bytes) != (ssize_t)len_bytes)
+    if (fd < 0 || write(fd, bytes, len_bytes) != (ssize_t)len_bytes || lseek(fd, 0, SEEK_SET))
         abort();
-    if (fd >= 0)
-        lseek(fd, 0, SEEK_SET);
     return fd;
 }
 
-/* What was written is read through a description of its own, from the start. */
-static int open_written(bool writes)
+static int open_written(bool for_writing)
 {
-    char path[40];
+    char link[40];
 
-    if (writes) {
-        int fd = memfd_create("written", MFD_CLOEXEC);
-
+    if (for_writing) {
         if (box.written_fd)
             close(box.written_fd);
-        box.written_fd = fd < 0 ? 0 : dup(fd);
-        return fd;
+        box.written_fd = memory_fd(box.bytes, 0);
+        return dup(box.written_fd);
     }
-    if (!box.written_fd || lseek(box.written_fd, 0, SEEK_END) <= 0) {
+    if (!box.written_fd) {
         errno = ENOENT;
         return -1;
     }
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", box.written_fd);
-    return __real_open(path, O_RDONLY | O_CLOEXEC);
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", box.written_fd); /* a position of its own */
+    return __real_open(link, O_RDONLY | O_CLOEXEC);
 }
 
 int __wrap_open(const char *path, int flags, ...)
 {
-    bool writes = (flags & O_ACCMODE) != O_RDONLY;
+    bool for_writing = (flags & O_ACCMODE) != O_RDONLY;
     va_list args;
     int mode;
 
@@ -116,17 +96,29 @@ int __wrap_open(const char *path, int flags, ...)
     if (!box.inside)
         return __real_open(path, flags, mode);
     if (!strcmp(path, SANDBOX_WRITTEN))
-        return open_written(writes);
-    return writes ? __real_open("/dev/null", O_WRONLY | O_CLOEXEC)
-                  : file_of(box.bytes, box.len_bytes);
+        return open_written(for_writing);
+    if (for_writing)
+        return __real_open("/dev/null", O_WRONLY | O_CLOEXEC);
+    return memory_fd(box.bytes, box.len_bytes);
 }
 
+FILE *__wrap_fopen(const char *path, const char *mode)
+{
+    int fd;
+
+    if (!box.inside || strchr(mode, 'b')) /* the fuzzer itself writes a finding with "wb" */
+        return __real_fopen(path, mode);
+    fd = __wrap_open(path, mode[0] == 'r' ? O_RDONLY : O_WRONLY, 0);
+    return fd < 0 ? NULL : fdopen(fd, mode[0] == 'r' ? "r" : "w");
+}
+
+/* What is ready is ready (a file); otherwise the time passes at once. */
 int __wrap_poll(struct pollfd *slots, unsigned long count, int timeout_ms)
 {
-    if (!box.inside)
-        return __real_poll(slots, count, timeout_ms);
-    for (unsigned long i = 0; i < count; i++)
-        slots[i].revents = slots[i].fd == STDIN_FILENO ? slots[i].events : 0;
+    int ready = __real_poll(slots, count, box.inside ? 0 : timeout_ms);
+
+    if (!box.inside || ready)
+        return ready;
     box.now_ns += (timeout_ms < 0 ? 1000u : (unsigned)timeout_ms) * UINT64_C(1000000);
     if (sandbox_waits)
         sandbox_waits();
