@@ -9,8 +9,8 @@
 
 #include "monitor/console.h"
 #include "monitor/eval.h"
-#include "monitor/kaslr.h"
 #include "monitor/files.h"
+#include "monitor/kaslr.h"
 #include "monitor/out.h"
 #include "monitor/report.h"
 #include "monitor/stops.h"

@@ -135,6 +135,17 @@ static __attribute__((noinline)) bool owned(struct vcpu *vcpu, enum hv_verdict *
     return hv_debug.owns_exit(vcpu, verdict);
 }
 
+/* The exit came before the instruction that an intercept was lifted for: put back now, it would exit, and
+ * be an event, twice. */
+static bool still_lifted(const struct vcpu *vcpu)
+{
+    const uint64_t between = HV_KIND_BIT(HV_EXIT_NMI) | HV_KIND_BIT(HV_EXIT_PREEMPTION_TIMER) |
+                             HV_KIND_BIT(HV_EXIT_NESTED_PAGE);
+
+    return between & HV_KIND_BIT(vcpu->exit.kind) && vcpu->regs.rip == vcpu->lifted_rip &&
+           !vcpu->inject.valid;
+}
+
 enum hv_verdict exit_dispatch(struct vcpu *vcpu)
 {
     uint64_t bit = HV_KIND_BIT(vcpu->exit.kind);
@@ -145,7 +156,7 @@ enum hv_verdict exit_dispatch(struct vcpu *vcpu)
      * otherwise. SDM, "Information for VM Exits That Occur During Event Delivery". */
     if (vcpu->exit.event.valid && !seeded(SEEDED_drop_idtvec))
         vcpu->inject = vcpu->exit.event;
-    if (vcpu->lifted)
+    if (vcpu->lifted && !still_lifted(vcpu))
         intercept_lift(vcpu, 0);
     vcpu->stepped = false;
     if (vcpu->single_step || OWNED_KINDS & bit)

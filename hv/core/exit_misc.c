@@ -21,7 +21,11 @@
  */
 enum hv_verdict exit_lift(struct vcpu *vcpu)
 {
-    intercept_lift(vcpu, HV_KIND_BIT(vcpu->exit.kind));
+    const uint64_t tables = HV_KIND_BIT(HV_EXIT_GDTR_IDTR) | HV_KIND_BIT(HV_EXIT_LDTR_TR);
+    uint64_t kinds = HV_KIND_BIT(vcpu->exit.kind);
+
+    /* VMX has one control for all table registers. */
+    intercept_lift(vcpu, kinds & tables ? tables : kinds);
     return HV_RESUME;
 }
 

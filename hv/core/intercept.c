@@ -147,6 +147,7 @@ void intercept_debugger(struct vcpu *vcpu, const struct hv_intercepts *wanted)
 void intercept_lift(struct vcpu *vcpu, uint64_t kinds)
 {
     vcpu->lifted = kinds;
+    vcpu->lifted_rip = vcpu->regs.rip;
     program(vcpu);
 }
 

@@ -112,6 +112,7 @@ struct vcpu {
     uint8_t halted_len_bytes;
     uint64_t halted_rip;
     uint64_t lifted;      /* kinds whose intercept is off until the next exit (intercept_lift) */
+    uint64_t lifted_rip;  /* of the instruction that it was lifted for */
     uint8_t stop_why;     /* enum hv_stop_why of hooks.h, set with the verdict HV_STOP */
     const char *dead_why; /* one sentence, set with `dead` */
     struct { /* the exit that stopped before its handler: it is not stopped for again */

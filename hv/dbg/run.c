@@ -9,6 +9,12 @@
 
 #define RANGE_AT_ONCE 16 /* instructions performed here in a row, before the line is looked at */
 
+/* The guest executes these itself with the intercept lifted until its next exit; a step of that one
+ * instruction makes the exit come before another of the kind. HLT and MWAIT are no such: they wait. */
+#define LIFTED_KINDS                                                                               \
+    (DBG_KIND_BIT(TL_KIND_GDTR_IDTR) | DBG_KIND_BIT(TL_KIND_LDTR_TR) |                             \
+     DBG_KIND_BIT(TL_KIND_FLAGS_ACCESS) | DBG_KIND_BIT(TL_KIND_MONITOR))
+
 void run_init(struct run *run, const struct dbg_target *target, struct breaks *breaks,
               struct events *events)
 {
@@ -222,6 +228,11 @@ struct events_verdict run_filter(struct run *run, unsigned cpu, const struct dbg
         run_sync(run);
         if (!run->cpu[cpu].step.active) /* else its next arming, or its end, loads the registers */
             run_before_entry(run, cpu);
+    }
+    if (stage == EVENT_AFTER && LIFTED_KINDS & DBG_KIND_BIT(exit->kind) && !verdict.stop &&
+        !run->cpu[cpu].step.active && !run->target->inject_waiting(run->target->machine, cpu)) {
+        run->cpu[cpu].goal = RUN_CONTINUE;
+        begin(run, cpu);
     }
     return verdict;
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A hot exit that logs loses no line, or says how many: over a line that stalls, on both vendors."""
+"""The event engine on live machines, both vendors: a hot exit that logs loses no line or says how many, an
+event that overspends is disarmed, instructions back to back are all caught."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ def attach(work: Path, platform: Platform, guest: str, *commands: str, slow: boo
             assert vm.wait_for(r"tl: .*(wait|stopp)"), f"never stopped\n{vm.tail()}"
             words = [w for command in commands for w in ("-e", command)]
             return trapline(
-                work, "attach", "--batch", "--timeout", "80", *words, f"127.0.0.1:{line.client_port}"
+                work, "attach", "--batch", "--timeout", "40", *words, f"127.0.0.1:{line.client_port}"
             )
 
 
@@ -111,3 +112,28 @@ def test_overspending_event_on_the_bare_line(platform: Platform, work: Path) -> 
         )
     assert "event 1 disarmed: one evaluation used more fuel than an event may" in out, out
     assert "$1 = 0x0" in out, out
+
+
+def test_back_to_back_table_loads_are_all_caught(platform: Platform, work: Path) -> None:
+    """Instructions that the guest performs itself, intercept lifted: the next one is an event again."""
+    flags = ["catch flags-access do log \"flags %x\", rip"] if platform.backend == "svm" else []
+    run = attach(
+        work,
+        platform,
+        "table_loads",
+        'catch gdtr-idtr do log "tables %x", rip',
+        'catch ldtr-tr do log "ldt %x", rip',
+        *flags,
+        "catch wbinvd",
+        "continue",
+        "expect stop wbinvd",
+        slow=False,
+    )
+    assert run.status == 0, str(run)
+    assert "guest table_loads: GDT as loaded: ok" in run.out, str(run)
+    assert "FAILED" not in run.out, run.out
+    for word, wanted in (("tables", 7), ("ldt", 4)):  # two at the start, four, and SGDT
+        places = re.findall(rf"^{word} ([0-9a-f]+)$", run.out, re.MULTILINE)
+        assert len(places) == wanted and len(set(places)) == wanted, (word, places, run.out[-3000:])
+    if flags:
+        assert len(re.findall(r"^flags ", run.out, re.MULTILINE)) >= 4, run.out
