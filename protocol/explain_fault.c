@@ -171,7 +171,8 @@ bool explain_fault_cause(const struct crash_record *r, uint8_t *vector, struct t
     /* the instruction's own addresses before CR2, which may be left from a handled fault */
     for (unsigned pass = 0; pass < 2; pass++)
         for (unsigned i = 0; i < r->touch_count; i++)
-            if ((r->touch[i].what == RECORD_TOUCH_CR2) == (pass == 1) &&
+            if (r->touch[i].what != RECORD_TOUCH_DESCRIPTOR &&
+                (r->touch[i].what == RECORD_TOUCH_CR2) == (pass == 1) &&
                 touch_cause(r, &r->touch[i], vector, t))
                 return true;
     return false;

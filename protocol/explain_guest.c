@@ -234,6 +234,27 @@ static uint8_t reported_vector(const struct crash_record *r)
     return vector == 8 ? EXPLAIN_NO_VECTOR : vector; /* #DF is a consequence: look for the first */
 }
 
+/* INT n at RIP, or an interrupt: what no exception explains. */
+static bool interrupt_cause(const struct crash_record *r, uint8_t *vector, struct text *t)
+{
+    uint8_t copy[16];
+    const uint8_t *code = explain_code(r, copy);
+
+    if (code[0] == 0xcd) {
+        *vector = code[1];
+        text_str(t, "INT ");
+        text_hex(t, code[1]);
+        text_str(t, " at RIP");
+        if ((r->cr0_real & X_PE) && !(r->rflags >> 17 & 1) && code[1] >= 0x10 && code[1] <= 0x1a)
+            text_str(t, " (a BIOS call? the BIOS is there in real mode only)");
+        return true;
+    }
+    if (!(r->rflags & X_IF))
+        return false;
+    text_str(t, "an interrupt (RFLAGS.IF is 1, and the instruction at RIP need not fault)");
+    return true;
+}
+
 static const struct record_gate *gate_of(const struct crash_record *r, uint8_t vector)
 {
     for (unsigned i = 0; i < r->gate_count; i++)
@@ -249,6 +270,8 @@ static const char *undeliverable_because(const struct crash_record *r, uint8_t v
     unsigned gate_bytes = r->efer_real & X_LMA ? 16 : r->cr0_real & X_PE ? 8 : 4;
     uint16_t selector;
 
+    if ((r->cr0_real & X_PE) && r->idtr_base == 0 && r->idtr_limit == 0x3ff)
+        return "the IDT is still the real-mode table (base 0, limit 0x3ff): no LIDT has changed it";
     if (r->idtr_limit < gate_bytes - 1)
         return "the IDT is empty (limit below one gate)";
     if (vector != 0xff && r->idtr_limit < (vector + 1u) * gate_bytes - 1)
@@ -294,23 +317,30 @@ void explain_undeliverable(struct explain_run *run)
     char cause_text[200];
     struct text cause;
     uint8_t vector = reported_vector(r);
-    bool found;
+    bool found, proven, interrupt = false;
 
     if (r->why != RECORD_TRIPLE_FAULT)
         return;
     text_init(&cause, cause_text, sizeof(cause_text));
     found = explain_fault_cause(r, &vector, &cause) || explain_system_cause(r, &vector, &cause);
     name = explain_vector_name(vector);
+    if (!found && !name) {
+        found = interrupt = interrupt_cause(r, &vector, &cause);
+        proven = interrupt && vector != EXPLAIN_NO_VECTOR;
+    } else {
+        proven = name != NULL;
+    }
     because = undeliverable_because(r, vector);
     w = explain_add(run,
-                    name && because ? EXPLAIN_PROVEN
-                    : name          ? EXPLAIN_LIKELY
-                                    : EXPLAIN_GUESS,
-                    name ? RANK_PICTURE : RANK_GENERAL);
+                    proven && because     ? EXPLAIN_PROVEN
+                    : proven || interrupt ? EXPLAIN_LIKELY
+                                          : EXPLAIN_GUESS,
+                    found || name ? RANK_PICTURE : RANK_GENERAL);
     text_str(&w.text, "triple fault: ");
-    text_str(&w.text, name ? name : "an exception at or before RIP");
+    if (!interrupt)
+        text_str(&w.text, name ? name : "an exception at or before RIP");
     if (found) {
-        text_str(&w.text, ": ");
+        text_str(&w.text, interrupt ? "" : ": ");
         text_str(&w.text, cause_text);
         text_str(&w.text, because ? ", and " : "; its handler faulted too");
     } else {

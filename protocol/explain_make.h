@@ -48,6 +48,39 @@ const char *explain_vector_name(uint8_t vector);
 bool explain_fault_cause(const struct crash_record *r, uint8_t *vector, struct text *t);
 bool explain_system_cause(const struct crash_record *r, uint8_t *vector, struct text *t);
 
+/* An instruction taken apart as far as the causes need it. */
+struct explain_insn {
+    const struct crash_record *r;
+    bool osize; /* 66h */
+    uint8_t rep, rex;
+    uint8_t map; /* 0: one byte, 1: 0Fh */
+    uint8_t op, modrm;
+    const uint8_t *rest; /* behind the opcode: ModRM first, if it has one */
+    uint8_t copy[16];
+};
+
+/* False: the record holds no code. */
+bool explain_take_apart(struct explain_insn *look, const struct crash_record *r);
+
+static inline unsigned explain_reg_of(const struct explain_insn *look)
+{
+    return (look->modrm >> 3 & 7u) | (look->rex & 4 ? 8u : 0u);
+}
+
+static inline unsigned explain_rm_of(const struct explain_insn *look)
+{
+    return (look->modrm & 7u) | (look->rex & 1 ? 8u : 0u);
+}
+
+static inline bool explain_is_register(const struct explain_insn *look)
+{
+    return look->modrm >> 6 == 3;
+}
+
+/* explain_segment.c; the first's exception is #GP. */
+bool explain_selector_cause(const struct explain_insn *look, struct text *t);
+bool explain_descriptor_cause(const struct explain_insn *look, uint8_t *vector, struct text *t);
+
 /* May this exception be it? Sets *vector when it may. */
 static inline bool explain_may_be(uint8_t *vector, uint8_t candidate)
 {

@@ -13,22 +13,11 @@
 #define VECTOR_NM 7u
 #define VECTOR_GP 13u
 
-/* An instruction taken apart as far as the causes need it. */
-struct look {
-    const struct crash_record *r;
-    bool osize; /* 66h */
-    uint8_t rep, rex;
-    uint8_t map; /* 0: one byte, 1: 0Fh */
-    uint8_t op, modrm;
-    const uint8_t *rest; /* behind the opcode: ModRM first, if it has one */
-    uint8_t copy[16];
-};
-
-static bool take_apart(struct look *look, const struct crash_record *r)
+bool explain_take_apart(struct explain_insn *look, const struct crash_record *r)
 {
     unsigned at = 0;
 
-    *look = (struct look){.r = r};
+    *look = (struct explain_insn){.r = r};
     explain_code(r, look->copy);
     for (; at < 8; at++) {
         uint8_t byte = look->copy[at];
@@ -53,22 +42,7 @@ static bool take_apart(struct look *look, const struct crash_record *r)
     return r->code_bytes != 0;
 }
 
-static unsigned reg_of(const struct look *look)
-{
-    return (look->modrm >> 3 & 7u) | (look->rex & 4 ? 8u : 0u);
-}
-
-static unsigned rm_of(const struct look *look)
-{
-    return (look->modrm & 7u) | (look->rex & 1 ? 8u : 0u);
-}
-
-static bool is_register(const struct look *look)
-{
-    return look->modrm >> 6 == 3;
-}
-
-static uint64_t gpr_of(const struct look *look, unsigned number)
+static uint64_t gpr_of(const struct explain_insn *look, unsigned number)
 {
     uint64_t value = look->r->gpr[number & 15];
 
@@ -171,11 +145,11 @@ static bool cr4_cause(const struct crash_record *r, uint64_t value, struct text 
     return false;
 }
 
-static bool mov_cr(const struct look *look, struct text *t)
+static bool mov_cr(const struct explain_insn *look, struct text *t)
 {
     const struct crash_record *r = look->r;
-    unsigned cr = reg_of(look);
-    uint64_t value = gpr_of(look, rm_of(look));
+    unsigned cr = explain_reg_of(look);
+    uint64_t value = gpr_of(look, explain_rm_of(look));
     const char *cause = cr == 0 ? cr0_cause(r, value) : NULL;
     struct text before = *t;
 
@@ -208,7 +182,7 @@ static bool holds_address(uint32_t index)
            (index >= 0xc0000100u && index <= 0xc0000102u) || index == 0x175 || index == 0x176;
 }
 
-static bool msr(const struct look *look, struct text *t)
+static bool msr(const struct explain_insn *look, struct text *t)
 {
     const struct crash_record *r = look->r;
     bool write = look->op == 0x30;
@@ -245,45 +219,7 @@ static bool msr(const struct look *look, struct text *t)
     return true;
 }
 
-/* A selector that lies behind the end of the GDT. */
-static bool selector_text(const struct crash_record *r, const char *what, uint16_t selector,
-                          struct text *t)
-{
-    if (!(r->cr0_real & X_PE) || (selector & 4) || (selector | 7u) <= r->gdtr_limit)
-        return false;
-    text_str(t, what);
-    text_hex(t, selector);
-    text_str(t, " lies outside the GDT (limit ");
-    text_hex(t, r->gdtr_limit);
-    text_char(t, ')');
-    return true;
-}
-
-static bool selector_cause(const struct look *look, struct text *t)
-{
-    uint16_t selector = (uint16_t)look->r->gpr[rm_of(look)];
-    unsigned group = look->modrm >> 3 & 7;
-    bool wide = (look->r->segment[1].rights >> 14 & 1) != look->osize;
-
-    if (look->map == 0 && look->op == 0xea && !explain_is_64bit(look->r)) {
-        const uint8_t *at = look->rest + (wide ? 4 : 2);
-
-        return selector_text(look->r, "the far jump's selector ", (uint16_t)(at[0] | at[1] << 8),
-                             t);
-    }
-    if (!is_register(look))
-        return false;
-    if (look->map == 0 && look->op == 0x8e)
-        return selector_text(look->r, "the selector ", selector, t);
-    if (look->map == 1 && look->op == 0x00 && group == 3 && !(selector & 0xfffc)) {
-        text_str(t, "LTR of a null selector");
-        return true;
-    }
-    return look->map == 1 && look->op == 0x00 && (group == 2 || group == 3) &&
-           selector_text(look->r, group == 3 ? "LTR's selector " : "LLDT's selector ", selector, t);
-}
-
-static bool is_sse(const struct look *look)
+static bool is_sse(const struct explain_insn *look)
 {
     uint8_t op = look->op;
 
@@ -298,12 +234,12 @@ static bool is_sse(const struct look *look)
 }
 
 /* SSE, AVX (its two-byte form) and x87 without the bits that allow them. */
-static bool simd_cause(const struct look *look, uint8_t *vector, struct text *t)
+static bool simd_cause(const struct explain_insn *look, uint8_t *vector, struct text *t)
 {
     const struct crash_record *r = look->r;
     bool sse = is_sse(look), x87 = look->map == 0 && look->op >= 0xd8 && look->op <= 0xdf;
     bool avx = look->map == 0 && look->op == 0xc5 &&
-               (explain_is_64bit(r) || ((r->cr0_real & X_PE) && is_register(look)));
+               (explain_is_64bit(r) || ((r->cr0_real & X_PE) && explain_is_register(look)));
     const char *name = sse   ? "an SSE instruction with "
                        : avx ? "an AVX instruction with "
                              : "an x87 instruction with ";
@@ -331,10 +267,10 @@ static bool simd_cause(const struct look *look, uint8_t *vector, struct text *t)
 }
 
 /* MOVAPS, MOVAPD, MOVDQA, MOVNTPS ... want a multiple of 16. */
-static bool alignment_cause(const struct look *look, struct text *t)
+static bool alignment_cause(const struct explain_insn *look, struct text *t)
 {
     bool aligned_form =
-        look->map == 1 && !look->rep && !is_register(look) &&
+        look->map == 1 && !look->rep && !explain_is_register(look) &&
         (look->op == 0x28 || look->op == 0x29 || look->op == 0x2b ||
          (look->osize && (look->op == 0x6f || look->op == 0x7f || look->op == 0xe7)));
 
@@ -350,7 +286,7 @@ static bool alignment_cause(const struct look *look, struct text *t)
     return false;
 }
 
-static bool privileged(const struct look *look)
+static bool privileged(const struct explain_insn *look)
 {
     uint8_t op = look->op, group = look->modrm >> 3 & 7;
 
@@ -358,11 +294,11 @@ static bool privileged(const struct look *look)
         return op == 0xf4;
     return op == 0x06 || op == 0x08 || op == 0x09 || (op >= 0x20 && op <= 0x23) || op == 0x30 ||
            op == 0x32 || (op == 0x00 && (group == 2 || group == 3)) ||
-           (op == 0x01 && !is_register(look) &&
+           (op == 0x01 && !explain_is_register(look) &&
             (group == 2 || group == 3 || group == 6 || group == 7));
 }
 
-static bool general_protection(const struct look *look, struct text *t)
+static bool general_protection(const struct explain_insn *look, struct text *t)
 {
     if ((look->r->cr0_real & X_PE) && (look->r->segment[1].selector & 3) == 3 && privileged(look)) {
         text_str(t, "a privileged instruction at CPL 3");
@@ -372,16 +308,16 @@ static bool general_protection(const struct look *look, struct text *t)
         return mov_cr(look, t);
     if (look->map == 1 && (look->op == 0x30 || look->op == 0x32))
         return msr(look, t);
-    return selector_cause(look, t) || alignment_cause(look, t);
+    return explain_selector_cause(look, t) || alignment_cause(look, t);
 }
 
 /* DIV and IDIV by a register that is 0. */
-static bool divides_by_zero(const struct look *look)
+static bool divides_by_zero(const struct explain_insn *look)
 {
-    uint64_t value = look->r->gpr[rm_of(look)], mask;
+    uint64_t value = look->r->gpr[explain_rm_of(look)], mask;
 
     if (look->map != 0 || (look->op & 0xfe) != 0xf6 || (look->modrm >> 3 & 7) < 6 ||
-        !is_register(look))
+        !explain_is_register(look))
         return false;
     if (look->op == 0xf6 && !look->rex && (look->modrm & 7) >= 4)
         value = look->r->gpr[look->modrm & 3] >> 8; /* AH CH DH BH */
@@ -395,16 +331,16 @@ static bool divides_by_zero(const struct look *look)
 
 bool explain_system_cause(const struct crash_record *r, uint8_t *vector, struct text *t)
 {
-    struct look look;
+    struct explain_insn look;
     uint8_t wanted = *vector;
 
-    if (!take_apart(&look, r))
+    if (!explain_take_apart(&look, r))
         return false;
     if ((wanted == EXPLAIN_NO_VECTOR || wanted == VECTOR_GP) && general_protection(&look, t)) {
         *vector = VECTOR_GP;
         return true;
     }
-    if (simd_cause(&look, vector, t))
+    if (explain_descriptor_cause(&look, vector, t) || simd_cause(&look, vector, t))
         return true;
     if (divides_by_zero(&look) && explain_may_be(vector, VECTOR_DE)) {
         text_str(t, "division by 0");

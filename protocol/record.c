@@ -30,6 +30,7 @@ const char *const record_touch_words[RECORD_TOUCH_COUNT] = {
     [RECORD_TOUCH_STACK] = "stack",
     [RECORD_TOUCH_TARGET] = "target",
     [RECORD_TOUCH_CR2] = "cr2",
+    [RECORD_TOUCH_DESCRIPTOR] = "descriptor",
 };
 
 void record_clear(struct crash_record *record, bool svm)

@@ -65,6 +65,7 @@ enum record_touch_what {
     RECORD_TOUCH_STACK,   /* what it pushes or pops */
     RECORD_TOUCH_TARGET,  /* where it jumps to, when memory or a register says so */
     RECORD_TOUCH_CR2,     /* address of the last page fault */
+    RECORD_TOUCH_DESCRIPTOR, /* of the selector it loads: `at` is the selector, `entry` the descriptor */
     RECORD_TOUCH_COUNT
 };
 extern const char *const record_touch_words[RECORD_TOUCH_COUNT];

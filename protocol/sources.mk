@@ -33,4 +33,5 @@ PROTOCOL_SRCS += protocol/explain_entry.c
 PROTOCOL_SRCS += protocol/explain_state.c
 PROTOCOL_SRCS += protocol/explain_guest.c
 PROTOCOL_SRCS += protocol/explain_fault.c
+PROTOCOL_SRCS += protocol/explain_segment.c
 PROTOCOL_SRCS += protocol/explain_system.c

@@ -196,6 +196,30 @@ static void target(struct looker *look, uint64_t stack_gva)
     add(look, RECORD_TOUCH_TARGET, gva);
 }
 
+/* The GDT descriptor of the selector that a far jump, a MOV to a segment register, LTR or LLDT loads. */
+static void descriptor(struct looker *look)
+{
+    const struct insn *insn = &look->insn;
+    struct crash_record *record = look->record;
+    bool sreg = insn->map == 0 && insn->opcode == 0x8e;
+    bool far = insn->map == 0 && (insn->opcode == 0xea || insn->opcode == 0x9a);
+    bool table = insn->class == INSN_LTR || insn->class == INSN_LLDT;
+    uint16_t selector = far ? insn->imm2 : (uint16_t)look->vcpu->regs.by_index[insn->rm & 15];
+    struct record_touch *touch;
+    uint64_t low = 0;
+
+    if (!(record->cr0_real & 1) || (!far && ((!sreg && !table) || insn->mem)) || selector < 4 ||
+        (selector & 4) || (selector | 7u) > record->gdtr_limit)
+        return;
+    touch = add(look, RECORD_TOUCH_DESCRIPTOR, record->gdtr_base + (selector & 0xfff8));
+    touch->at = selector;
+    touch->entry = 0;
+    if (guest_read_gva(look->vcpu, touch->gva, &low, 8) == 8)
+        touch->entry = low;
+    else if (touch->result == RECORD_WALK_OK)
+        touch->result = RECORD_WALK_NO_RAM;
+}
+
 void crash_touches(struct vcpu *vcpu, struct crash_record *record)
 {
     struct looker look = {.vcpu = vcpu, .record = record};
@@ -212,4 +236,5 @@ void crash_touches(struct vcpu *vcpu, struct crash_record *record)
     if (!string_form(&look))
         operand(&look);
     target(&look, stack_touch(&look));
+    descriptor(&look);
 }

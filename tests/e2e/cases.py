@@ -94,6 +94,13 @@ CASES = (
         )
         for letter, why in OWN_FAULTS.items()
     ),
+    Case(
+        "no_idt",
+        guest="no_idt_boot",
+        stop=r"tl: why: [^\n]*\n",
+        want=(r"tl: why: triple fault: an interrupt \(RFLAGS\.IF is 1, .*, and the IDT is still the real-mode",),
+        on=("qemu-svm", "bochs-vmx"),
+    ),
     # Shows 3: Debian's kernels with nobody attached. Bochs boots one in test_console.py.
     *(
         Case(

@@ -362,6 +362,44 @@ static void guest_faults_by_instruction(void **state)
     verdict_has("#UD: SYSCALL with EFER.SCE=0");
 }
 
+static void guest_loads_a_wrong_segment(void **state)
+{
+    (void)state;
+    dead_guest("\xea\x00\x00\x00\x00\x10\x00", 7); /* ljmp $0x10,$0 in 32-bit code */
+    record.segment[1].rights = 0xc09b;
+    touches(RECORD_TOUCH_DESCRIPTOR, 0x8010, RECORD_WALK_OK, 0x00cf93000000ffff);
+    record.touch[0].at = 0x10;
+    verdict_has("#GP: the far jump's selector 0x10 is a data segment");
+    record.touch[0].entry = 0x00cf1b000000ffff;
+    verdict_has("#NP: the far jump's selector 0x10 names a segment that is not present");
+    record.touch[0].entry = 0x00cf9b000000ffff; /* nothing is wrong with it */
+    verdict_has("an exception at or before RIP");
+    memcpy(record.code, "\x8e\xd0", 2); /* mov %eax,%ss */
+    verdict_has("#GP: the selector 0x10 is no writable data segment, which SS needs");
+    record.touch[0].entry = 0x00cf13000000ffff;
+    verdict_has("#SS: the selector 0x10 names a segment that is not present");
+    record.exit.event = 0x80000b0d;
+    verdict_has("#GP could not be delivered");
+}
+
+static void guest_is_interrupted_without_an_idt(void **state)
+{
+    (void)state;
+    dead_guest("\xeb\xfd", 2);
+    record.idtr_limit = 0x3ff;
+    verdict_has("an exception at or before RIP, and the IDT is still the real-mode table");
+    assert_int_equal(why.item[0].certainty, EXPLAIN_GUESS);
+    record.rflags = X_IF;
+    verdict_has("triple fault: an interrupt (RFLAGS.IF is 1");
+    assert_int_equal(why.item[0].certainty, EXPLAIN_LIKELY);
+    memcpy(record.code, "\xcd\x10", 2);
+    verdict_has("triple fault: INT 0x10 at RIP (a BIOS call?");
+    assert_int_equal(why.item[0].certainty, EXPLAIN_PROVEN);
+    record.idtr_base = 0x1000;
+    record.idtr_limit = 0x7f; /* 64-bit gates: 8 */
+    verdict_has("and the IDT limit ends before that vector");
+}
+
 /* What kept the exception from its handler. */
 static void guest_idt_that_cannot_deliver(void **state)
 {
@@ -410,7 +448,7 @@ static void text_keeps_everything(void **state)
     strcpy(record.fault_text, "general protection");
     for (unsigned i = 0; i < RECORD_TOUCHES_MAX; i++)
         record.touch[record.touch_count++] = (struct record_touch){
-            (uint8_t)i, 1, 1, 7, RECORD_WALK_RESERVED, 5, ~UINT64_C(0), 0x1000, ~UINT64_C(1)};
+            (uint8_t)(i + 1), 1, 1, 7, RECORD_WALK_RESERVED, 5, ~UINT64_C(0), 0x1000, ~UINT64_C(1)};
     for (unsigned i = 0; i < RECORD_GATES_MAX; i++)
         record.gate[record.gate_count++] = (struct record_gate){(uint8_t)i, true, ~i, i};
     through_text();
@@ -487,6 +525,8 @@ int main(void)
         cmocka_unit_test(guest_faults_by_address),
         cmocka_unit_test(guest_faults_by_instruction),
         cmocka_unit_test(guest_idt_that_cannot_deliver),
+        cmocka_unit_test(guest_loads_a_wrong_segment),
+        cmocka_unit_test(guest_is_interrupted_without_an_idt),
         cmocka_unit_test(exit_storm_is_named),
         cmocka_unit_test(progress_is_no_storm),
         cmocka_unit_test(text_keeps_everything),
