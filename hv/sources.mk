@@ -102,6 +102,7 @@ HV_SRCS += hv/dbg/line_link.c
 HV_SRCS += hv/dbg/client.c
 HV_SRCS += hv/dbg/target_vcpu.c
 HV_SRCS += hv/dbg/target_regs.c
+HV_SRCS += hv/dbg/target_fpu.c
 HV_SRCS += hv/dbg/target_exit.c
 HV_SRCS += hv/dbg/target_tl.c
 HV_SRCS += hv/dbg/target_stats.c

@@ -277,12 +277,17 @@ bool target_set_reg(struct target *target, unsigned number, uint64_t value)
     if (number >= TL_REG_COUNT)
         return false;
     bytes = tl_regs[number].bits / 8u;
+    if (bytes > 8) {
+        target_fail(target, "%s has %u bits: GDB can set it", tl_regs[number].name,
+                    tl_regs[number].bits);
+        return false;
+    }
     if (bytes < 8 && value >> (8 * bytes)) {
         target_fail(target, "%s has %u bits", tl_regs[number].name, tl_regs[number].bits);
         return false;
     }
     for (unsigned i = 0; i < bytes; i++)
-        snprintf(hex + 2 * i, 3, "%02x", i < 8 ? (unsigned)(value >> (8 * i)) & 0xff : 0);
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned)(value >> (8 * i)) & 0xff);
     if (!target_do(target, "P%x=%s", number, hex))
         return false;
     target_forget(target); /* one register can change another: cr0 efer, rip the exit */

@@ -103,6 +103,19 @@ enum stub_answer packet_p(struct stub *stub, struct args args)
     return STUB_REPLY;
 }
 
+static enum stub_answer write_wide(struct stub *stub, unsigned regno, struct args args)
+{
+    const struct dbg_target *t = stub->target;
+    uint8_t bytes[10];
+
+    if (args_hex_bytes(&args, bytes, sizeof(bytes)) != sizeof(bytes) || !args_empty(&args))
+        return stub_syntax(stub);
+    if (t->reg80_write(t->machine, stub->cpu, regno, bytes))
+        return stub_fail(stub, TL_E_no_register, tl_regs[regno].name);
+    stub->edited = true;
+    return stub_ok(stub);
+}
+
 enum stub_answer packet_P(struct stub *stub, struct args args)
 {
     const struct dbg_target *t = stub->target;
@@ -112,8 +125,8 @@ enum stub_answer packet_P(struct stub *stub, struct args args)
         return stub_syntax(stub);
     if (regno >= TL_REG_COUNT)
         return stub_fail(stub, TL_E_no_register, NULL);
-    if (tl_regs[regno].bits == 80)
-        return stub_fail(stub, TL_E_read_only, tl_regs[regno].name);
+    if (reg_bytes((unsigned)regno) == 10)
+        return write_wide(stub, (unsigned)regno, args);
     if (take(&args, (unsigned)regno, &value) || !args_empty(&args))
         return stub_syntax(stub);
     if (t->reg_write(t->machine, stub->cpu, (unsigned)regno, value)) {

@@ -101,6 +101,7 @@ struct dbg_target {
     int (*reg_read)(void *machine, unsigned cpu, unsigned regno, uint64_t *value);
     int (*reg_write)(void *machine, unsigned cpu, unsigned regno, uint64_t value);
     int (*reg80_read)(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10]);
+    int (*reg80_write)(void *machine, unsigned cpu, unsigned regno, const uint8_t bytes[10]);
 
     /* STI and MOV-SS shadow (bit 0, bit 1), and the single-step bit of the pending debug traps. */
     uint32_t (*shadow_get)(void *machine, unsigned cpu);

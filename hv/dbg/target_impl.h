@@ -17,9 +17,14 @@ enum tl_cpu_mode target_mode(struct vcpu *vcpu);
 /* target_regs.c */
 int target_reg_read(void *machine, unsigned cpu, unsigned regno, uint64_t *value);
 int target_reg_write(void *machine, unsigned cpu, unsigned regno, uint64_t value);
-int target_reg80_read(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10]);
 void target_dr_own(void *machine, unsigned cpu, struct dbg_dr *own);
 void target_dr_load(void *machine, unsigned cpu, const struct dbg_dr *loaded);
+
+/* target_fpu.c; -1: not such a register, or a value that it cannot hold. */
+int target_fpu_read(unsigned regno, uint64_t *value);
+int target_fpu_write(unsigned regno, uint64_t value);
+int target_reg80_read(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10]);
+int target_reg80_write(void *machine, unsigned cpu, unsigned regno, const uint8_t bytes[10]);
 
 /* target_tl.c, target_exit.c, target_object.c */
 int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char *args,

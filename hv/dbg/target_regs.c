@@ -147,63 +147,6 @@ static int read_field(struct vcpu *vcpu, const char *name, uint64_t *value)
     return field ? hv_backend->field_read(vcpu, field->number, value) : -1;
 }
 
-static int read_fpu(unsigned regno, uint64_t *value)
-{
-    struct {
-        uint16_t fcw, fsw;
-        uint8_t ftw, reserved;
-        uint16_t fop;
-        uint32_t fip;
-        uint16_t fcs, reserved2;
-        uint32_t fdp;
-        uint16_t fds, reserved3;
-        uint8_t rest[488];
-    } __attribute__((aligned(16))) area;
-
-    __asm__ volatile("fxsave %0" : "=m"(area)); /* the guest's: we never touch the FPU */
-    switch (regno) {
-    case TL_REG_fctrl:
-        *value = area.fcw;
-        return 0;
-    case TL_REG_fstat:
-        *value = area.fsw;
-        return 0;
-    case TL_REG_ftag: /* 0: in use, 3: empty; FXSAVE keeps one bit a register */
-        *value = 0;
-        for (unsigned i = 0; i < 8; i++)
-            *value |= (uint64_t)(area.ftw >> i & 1 ? 0 : 3) << 2 * i;
-        return 0;
-    case TL_REG_fiseg:
-        *value = area.fcs;
-        return 0;
-    case TL_REG_fioff:
-        *value = area.fip;
-        return 0;
-    case TL_REG_foseg:
-        *value = area.fds;
-        return 0;
-    case TL_REG_fooff:
-        *value = area.fdp;
-        return 0;
-    default:
-        *value = area.fop;
-        return 0;
-    }
-}
-
-int target_reg80_read(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10])
-{
-    uint8_t area[512] __attribute__((aligned(16)));
-
-    (void)machine;
-    (void)cpu;
-    if (regno < TL_REG_st0 || regno > TL_REG_st7)
-        return -1;
-    __asm__ volatile("fxsave %0" : "=m"(area));
-    memcpy(bytes, area + 32 + 16 * (regno - TL_REG_st0), 10);
-    return 0;
-}
-
 static void read_hw_dr(uint64_t addr[4])
 {
     addr[0] = read_dr0();
@@ -306,7 +249,7 @@ int target_reg_read(void *machine, unsigned cpu, unsigned regno, uint64_t *value
     case TL_SRC_FIELD:
         return read_field(vcpu, tl_regs[regno].name, value);
     default:
-        return regno >= TL_REG_st0 && regno <= TL_REG_st7 ? -1 : read_fpu(regno, value);
+        return target_fpu_read(regno, value);
     }
 }
 
@@ -473,6 +416,8 @@ int target_reg_write(void *machine, unsigned cpu, unsigned regno, uint64_t value
         return regno == TL_REG_exit_value ? write_exit_value(vcpu, value) : -1;
     case TL_SRC_FIELD:
         return write_field(vcpu, tl_regs[regno].name, value);
+    case TL_SRC_FPU:
+        return target_fpu_write(regno, value);
     default:
         return -1;
     }

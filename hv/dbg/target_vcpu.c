@@ -360,6 +360,7 @@ static struct dbg_target target = {
     .reg_read = target_reg_read,
     .reg_write = target_reg_write,
     .reg80_read = target_reg80_read,
+    .reg80_write = target_reg80_write,
     .shadow_get = shadow_get,
     .shadow_set = shadow_set,
     .pending_step_clear = pending_step_clear,

@@ -58,6 +58,15 @@ printf "CHECK set-rip-rax %d\n", *(long *)&saved == 0x1122334455667788
 stepi
 printf "CHECK back-at-round %d\n", $rip == (long)&round
 
+echo == x87 registers\n
+# QEMU keeps no $fop and no pointers: FXRSTOR drops them there.
+set $st1 = 2.5
+set $fctrl = 0x27f
+maintenance flush register-cache
+p $st1
+printf "CHECK fpu-write %d\n", $st1 == 2.5 && $fctrl == 0x27f
+set $fctrl = 0x37f
+
 echo == find\n
 find /w ((long)&needle - 0x80), +0x100, 0xfeedface
 printf "CHECK find %d\n", $numfound == 1 && (long)$_ == (long)&needle + 4

@@ -29,7 +29,7 @@ from test_console import PROMPT, start
 
 SCRIPT = Path(__file__).with_name("full.gdb")
 CHECKS = (
-    "hbreak stepi-rip stepi-count stepi-no-tf break-if watch rwatch cr4-pae set-rip-rax back-at-round find"
+    "hbreak stepi-rip stepi-count stepi-no-tf break-if watch rwatch cr4-pae set-rip-rax back-at-round fpu-write find"
     " dprintf-end interrupt again again-hbreak"
 ).split()
 

@@ -13,6 +13,7 @@
 
 struct fake {
     uint64_t reg[TL_REG_COUNT];
+    uint8_t st[8][10];
     uint8_t mem[FAKE_MEM_BYTES];
     uint32_t shadow;
     uint8_t cpl, code_bits;
@@ -58,8 +59,19 @@ static int fake_reg_write(void *m, unsigned cpu, unsigned regno, uint64_t value)
 
 static int fake_reg80_read(void *m, unsigned cpu, unsigned regno, uint8_t bytes[10])
 {
-    (void)m, (void)cpu, (void)regno;
-    memset(bytes, 0x55, 10);
+    struct fake *f = m;
+
+    (void)cpu;
+    memcpy(bytes, f->st[regno - TL_REG_st0], 10);
+    return 0;
+}
+
+static int fake_reg80_write(void *m, unsigned cpu, unsigned regno, const uint8_t bytes[10])
+{
+    struct fake *f = m;
+
+    (void)cpu;
+    memcpy(f->st[regno - TL_REG_st0], bytes, 10);
     return 0;
 }
 
@@ -364,6 +376,7 @@ static inline void fake_init(struct fake *f)
         .reg_read = fake_reg_read,
         .reg_write = fake_reg_write,
         .reg80_read = fake_reg80_read,
+        .reg80_write = fake_reg80_write,
         .shadow_get = fake_shadow_get,
         .shadow_set = fake_shadow_set,
         .pending_step_clear = fake_nothing,

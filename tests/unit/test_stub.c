@@ -168,6 +168,10 @@ static void register_writes(void **state)
     assert_non_null(strstr(ask("P41=0100000000000000"), "$E."));
     assert_non_null(strstr(ask("pfff"), "$E.no-register"));
     assert_non_null(strstr(ask("P0=01"), "$E.syntax"));
+    assert_string_equal(ask("P19=0123456789abcdefc0ff"), "+$OK#9a"); /* st1: 80 bits */
+    assert_non_null(strstr(ask("p19"), "$0123456789abcdefc0ff"));
+    assert_non_null(strstr(ask("P19=0000000000c0ff3f"), "$E.syntax"));
+    assert_non_null(strstr(ask("P19=0123456789abcdefc0ff22"), "$E.syntax"));
 }
 
 static void memory_ends_where_it_ends(void **state)
