@@ -19,6 +19,7 @@
 #include "monitor/editor.h"
 #include "monitor/kaslr.h"
 #include "monitor/out.h"
+#include "monitor/report.h"
 #include "monitor/stops.h"
 #include "monitor/target.h"
 #include "monitor/view.h"
@@ -332,8 +333,7 @@ static int loop_timeout(struct console *console, int timeout_ms)
             timeout_ms = shorten(timeout_ms, tick_ms);
         /* A tick can bring a stop or the end (a replay does): then there is nothing to sleep for. But
          * while a request waits for its reply nobody takes the stop. */
-        if ((console->stop_is_new && !session_busy(console->session)) ||
-            !console_attached(console))
+        if ((console->stop_is_new && !session_busy(console->session)) || !console_attached(console))
             timeout_ms = 0;
     }
     return timeout_ms;
@@ -348,8 +348,14 @@ void console_keep_record(struct console *console, bool say)
     if (text)
         session_log_lines(console->session, text);
     free(text);
-    if (say)
-        view_object(console, "tl.explain", "");
+    if (!say)
+        return;
+    text = target_object(console->target, "tl.explain", "");
+    if (text) {
+        out_text(text, strlen(text));
+        report_why(console->report, text);
+    }
+    free(text);
 }
 
 /* A dead guest is a failure of the run unless somebody has asked for just that. */

@@ -23,6 +23,7 @@ struct report {
     struct report_row *row;
     size_t count;
     struct timespec start, command_start;
+    char *why;
     bool xml;
 };
 
@@ -94,6 +95,14 @@ void report_note(struct report *report, const char *text)
     row->note = strdup(text);
 }
 
+void report_why(struct report *report, const char *text)
+{
+    if (!report)
+        return;
+    free(report->why);
+    report->why = strndup(text, strcspn(text, "\r\n"));
+}
+
 void report_result(struct report *report, enum cmd_result result)
 {
     struct report_row *row = open_row(report);
@@ -159,8 +168,14 @@ static void write_xml(const struct report *report, FILE *file, enum exit_status 
     }
     fprintf(file, "  <testcase classname=\"trapline.session\" name=\"exit status %d\">",
             (int)status);
-    if (status != STATUS_OK && status != STATUS_EXPECT_FAILED)
-        fprintf(file, "<error message=\"exit status %d\"/>", (int)status);
+    if (status != STATUS_OK && status != STATUS_EXPECT_FAILED) {
+        fprintf(file, "<error message=\"");
+        if (report->why)
+            put_xml_text(file, report->why);
+        else
+            fprintf(file, "exit status %d", (int)status);
+        fprintf(file, "\"/>");
+    }
     fprintf(file, "</testcase>\n</testsuite>\n");
 }
 
@@ -189,6 +204,8 @@ static void write_json(const struct report *report, FILE *file, enum exit_status
     }
     json_object_set_new(root, "status", json_integer(status));
     json_object_set_new(root, "seconds", json_real(since(&report->start)));
+    if (report->why)
+        json_object_set_new(root, "why", text_value(report->why));
     json_object_set_new(root, "commands", list);
     json_dumpf(root, file, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     fputc('\n', file);
@@ -214,6 +231,7 @@ void report_free(struct report *report)
 {
     if (!report)
         return;
+    free(report->why);
     for (size_t i = 0; i < report->count; i++) {
         free(report->row[i].line);
         free(report->row[i].note);

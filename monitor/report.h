@@ -16,6 +16,8 @@ void report_command(struct report *report, const char *line);
 /* More about the command that runs: the message of a failed expect. */
 void report_note(struct report *report, const char *text);
 void report_result(struct report *report, enum cmd_result result);
+/* Why the guest died or hung: the verdict, up to its first line feed. The last one counts. */
+void report_why(struct report *report, const char *text);
 /* Writes the file, the first time it is called. False after complaining. */
 bool report_end(struct report *report, enum exit_status status);
 void report_free(struct report *report);

@@ -26,10 +26,8 @@ const char *const record_walk_words[RECORD_WALK_COUNT] = {
 };
 
 const char *const record_touch_words[RECORD_TOUCH_COUNT] = {
-    [RECORD_TOUCH_OPERAND] = "operand",
-    [RECORD_TOUCH_STACK] = "stack",
-    [RECORD_TOUCH_TARGET] = "target",
-    [RECORD_TOUCH_CR2] = "cr2",
+    [RECORD_TOUCH_OPERAND] = "operand",       [RECORD_TOUCH_STACK] = "stack",
+    [RECORD_TOUCH_TARGET] = "target",         [RECORD_TOUCH_CR2] = "cr2",
     [RECORD_TOUCH_DESCRIPTOR] = "descriptor",
 };
 

@@ -136,21 +136,28 @@ class Exit(Command):
 
 
 class MsrArea(Command):
-    """trapline msr-area [MSR=VALUE]: the guest MSRs of the MSR area (SVM: of the VMCB), or writes one."""
+    """trapline msr-area [MSR|MSR=VALUE]: the guest MSRs of the MSR area (SVM: of the VMCB): all, one, or
+    writes one."""
 
     name = "msr-area"
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("assignment", nargs="?", metavar="MSR=VALUE")
+        parser.add_argument("assignment", nargs="?", metavar="MSR|MSR=VALUE")
 
     def run(self, args: argparse.Namespace) -> str:
         here = road.current()
-        if args.assignment:
-            left, equals, right = args.assignment.partition("=")
-            if not equals:
-                raise gdb.GdbError("usage: trapline msr-area MSR=VALUE")
-            here.set_msr_area(wire.msr_index(left), int(gdb.parse_and_eval(right)) & (2**64 - 1))
-        return view.msr_area(here.msr_area())
+        if not args.assignment:
+            return view.msr_area(here.msr_area())
+        left, equals, right = args.assignment.partition("=")
+        index = wire.msr_index(left)
+        if equals:
+            here.set_msr_area(index, int(gdb.parse_and_eval(right)) & (2**64 - 1))
+            return view.msr_area(here.msr_area())
+        area = here.msr_area()
+        entries = tuple(e for e in area.entries if e.index == index)
+        if not entries:
+            raise gdb.GdbError(f"MSR {left} is not kept there (`trapline msr-area` lists those that are)")
+        return view.msr_area(wire.MsrArea(area.where, entries))
 
 
 class Cr(Command):

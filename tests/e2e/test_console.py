@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import sys
@@ -72,12 +73,14 @@ def test_break_and_skip(platform: Platform, work: Path) -> None:
 
 def test_dead_guest_ends_with_4(platform: Platform, work: Path) -> None:
     """A guest that dies without the script asking for it: status 4, and the reason is shown."""
+    report = work / "report.json"
     run = trapline(
         work,
         *("run", "--on", platform.emulator, "--batch", "--timeout", "60", "-e", "continue"),
-        str(tiny("triple_fault")),
+        *("--report", str(report), str(tiny("triple_fault"))),
     )
     assert run.status == 4, str(run)
+    assert "#UD: the instruction at RIP is UD2" in json.loads(report.read_text())["why"]
     assert "triple-fault" in run.out + run.err, str(run)
     assert not run.left, run.left
 
@@ -88,15 +91,16 @@ def test_dead_guest_ends_with_4(platform: Platform, work: Path) -> None:
 def test_timeout_says_where(platform: Platform, guest: str, why: str, work: Path) -> None:
     """A guest that hangs: status 3, and the place and the reason, here and in the log."""
     log = work / "line.log"
+    seconds = {"qemu": "8", "bochs": "16"}[platform.emulator]  # for the start, on a loaded machine
     run = trapline(
         work,
-        *("run", "--on", platform.emulator, "--batch", "--timeout", "8", "--log", str(log)),
+        *("run", "--on", platform.emulator, "--batch", "--timeout", seconds, "--log", str(log)),
         *("-e", "continue", str(tiny(guest))),
         timeout=40,
     )
     assert run.status == 3, str(run)
     assert not run.left, run.left
-    assert "time-out after 8 seconds" in run.err
+    assert f"time-out after {seconds} seconds" in run.err
     assert f"{why}" in run.out and "(IF=0)" in run.out, str(run)
     explained = trapline(work, "explain", "--symbols", str(tiny(guest)), str(log))
     place = {"spin_cli": "spin", "hlt_cli": "halted"}[guest]

@@ -30,6 +30,7 @@ def test_commands(platform: Platform, work: Path) -> None:
         "trapline exit",
         "x/2i $pc",
         "trapline msr-area",
+        "trapline msr-area efer",
         "trapline cr",
         "trapline vmcs guest_cr*",
         "trapline vmcs cr4",
@@ -72,6 +73,7 @@ def test_commands(platform: Platform, work: Path) -> None:
     assert re.search(rf"=> 0x{at:x}:\s+movl\s+%eax, %cr0", said.of("x/2i $pc")), said.text
     where = "VMCB save area" if svm else "VM-entry load"
     assert where in said.of("trapline msr-area") and re.search(r"c0000080 efer +0x100  LME", said.of("trapline msr-area"))
+    assert [n for n in ("efer", "star") if n in said.of("trapline msr-area efer")] == ["efer"], said.text
     assert re.search(r"cr4   wrote 0x20  PAE", said.of("trapline cr")), said.text
     number = "548" if svm else "6804"
     assert re.search(rf"^ *{number} guest_cr4 +0x[0-9a-f]+  .*PAE", said.of("trapline vmcs guest_cr*"), re.M)
@@ -223,6 +225,7 @@ def test_mistakes_are_one_line(work: Path) -> None:
         "trapline delete 77": "no event or breakpoint with this number",
         "trapline diff never": "no snapshot `never`",
         "trapline msr-area 0x12345=1": "no entry in the area",
+        "trapline msr-area 0x12345": "MSR 0x12345 is not kept there",
         "trapline skip": "not such an exit",
         'p $tl_vmcs("guest_nonsense")': "no such field",
         'p $tl_exit("nonsense")': "has no `nonsense`",
