@@ -62,6 +62,31 @@ bool rule_canonical(const struct rule_run *run, uint64_t address)
     return (uint64_t)((int64_t)(address << shift) >> shift) == address;
 }
 
+void rule_canonical_field(struct rule_run *run, uint16_t row)
+{
+    if (!rule_canonical(run, rule_field(run, row)))
+        rule_bits(run, row, 0, 0, "not canonical: the upper bits must copy the highest used one");
+}
+
+uint64_t rule_pat_wrong(uint64_t pat)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        unsigned type = pat >> (8 * i) & 0xff;
+
+        if (type > 7 || type == 2 || type == 3)
+            return UINT64_C(0xff) << (8 * i);
+    }
+    return 0;
+}
+
+void rule_pat_field(struct rule_run *run, uint16_t row)
+{
+    uint64_t wrong = rule_pat_wrong(rule_field(run, row));
+
+    if (wrong)
+        rule_bits(run, row, 0, wrong, NULL);
+}
+
 uint64_t rule_proc2(struct rule_run *run)
 {
     return F(proc_controls) & PROC_SECONDARY ? F(proc2_controls) : 0;

@@ -104,6 +104,12 @@ uint64_t rule_cap(struct rule_run *run, uint32_t index);
 /* Bits at and above the physical-address width; marks the run when the width is unknown. */
 uint64_t rule_beyond_maxphyaddr(struct rule_run *run);
 bool rule_canonical(const struct rule_run *run, uint64_t address);
+/* The field must be a canonical address. */
+void rule_canonical_field(struct rule_run *run, uint16_t row);
+/* The field must be a legal IA32_PAT; the first byte that is no memory type is reported. */
+void rule_pat_field(struct rule_run *run, uint16_t row);
+/* The first byte of a PAT that is no memory type, as a mask; 0 when there is none. */
+uint64_t rule_pat_wrong(uint64_t pat);
 /* Secondary controls in force: 0 unless "activate secondary controls". */
 uint64_t rule_proc2(struct rule_run *run);
 

@@ -148,16 +148,8 @@ void rule_svm_ncr3(struct rule_run *run)
 
 void rule_svm_pat(struct rule_run *run)
 {
-    if (!(B(nested_control) & 1))
-        return;
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned type = B(guest_pat) >> (8 * i) & 0xff;
-
-        if (type > 7 || type == 2 || type == 3) {
-            rule_bits(run, VMCB_ROW_guest_pat, 0, UINT64_C(0xff) << (8 * i), NULL);
-            return;
-        }
-    }
+    if (B(nested_control) & 1)
+        rule_pat_field(run, VMCB_ROW_guest_pat);
 }
 
 void rule_svm_inj_type(struct rule_run *run)

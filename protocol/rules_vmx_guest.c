@@ -94,34 +94,20 @@ void rule_guest_dr7(struct rule_run *run)
         rule_bits(run, VMCS_ROW_guest_dr7, 0, F(guest_dr7) & ~UINT64_C(0xffffffff), NULL);
 }
 
-static void canonical(struct rule_run *run, uint16_t row)
-{
-    if (!rule_canonical(run, rule_field(run, row)))
-        rule_bits(run, row, 0, 0, "not canonical: the upper bits must copy the highest used one");
-}
-
 void rule_guest_sysenter_esp(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_guest_sysenter_esp);
+    rule_canonical_field(run, VMCS_ROW_guest_sysenter_esp);
 }
 
 void rule_guest_sysenter_eip(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_guest_sysenter_eip);
+    rule_canonical_field(run, VMCS_ROW_guest_sysenter_eip);
 }
 
 void rule_guest_pat(struct rule_run *run)
 {
-    if (!(F(entry_controls) & ENTRY_LOAD_PAT))
-        return;
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned type = F(guest_pat) >> (8 * i) & 0xff;
-
-        if (type > 7 || type == 2 || type == 3) {
-            rule_bits(run, VMCS_ROW_guest_pat, 0, UINT64_C(0xff) << (8 * i), NULL);
-            return;
-        }
-    }
+    if (F(entry_controls) & ENTRY_LOAD_PAT)
+        rule_pat_field(run, VMCS_ROW_guest_pat);
 }
 
 void rule_guest_efer_res(struct rule_run *run)
@@ -159,12 +145,12 @@ void rule_guest_bndcfgs(struct rule_run *run)
 
 void rule_gdtr_base(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_guest_gdtr_base);
+    rule_canonical_field(run, VMCS_ROW_guest_gdtr_base);
 }
 
 void rule_idtr_base(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_guest_idtr_base);
+    rule_canonical_field(run, VMCS_ROW_guest_idtr_base);
 }
 
 void rule_gdtr_limit(struct rule_run *run)

@@ -41,34 +41,20 @@ void rule_host_cet(struct rule_run *run)
         rule_clash(run, VMCS_ROW_host_cr4, VMCS_ROW_host_cr0, NULL);
 }
 
-static void canonical(struct rule_run *run, uint16_t row)
-{
-    if (!rule_canonical(run, rule_field(run, row)))
-        rule_bits(run, row, 0, 0, "not canonical: the upper bits must copy the highest used one");
-}
-
 void rule_host_sysenter_esp(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_sysenter_esp);
+    rule_canonical_field(run, VMCS_ROW_host_sysenter_esp);
 }
 
 void rule_host_sysenter_eip(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_sysenter_eip);
+    rule_canonical_field(run, VMCS_ROW_host_sysenter_eip);
 }
 
 void rule_host_pat(struct rule_run *run)
 {
-    if (!(F(exit_controls) & EXIT_LOAD_PAT))
-        return;
-    for (unsigned i = 0; i < 8; i++) {
-        unsigned type = F(host_pat) >> (8 * i) & 0xff;
-
-        if (type > 7 || type == 2 || type == 3) {
-            rule_bits(run, VMCS_ROW_host_pat, 0, UINT64_C(0xff) << (8 * i), NULL);
-            return;
-        }
-    }
+    if (F(exit_controls) & EXIT_LOAD_PAT)
+        rule_pat_field(run, VMCS_ROW_host_pat);
 }
 
 void rule_host_efer(struct rule_run *run)
@@ -134,27 +120,27 @@ void rule_host_sel_tr(struct rule_run *run)
 
 void rule_host_fs_base(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_fs_base);
+    rule_canonical_field(run, VMCS_ROW_host_fs_base);
 }
 
 void rule_host_gs_base(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_gs_base);
+    rule_canonical_field(run, VMCS_ROW_host_gs_base);
 }
 
 void rule_host_tr_base(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_tr_base);
+    rule_canonical_field(run, VMCS_ROW_host_tr_base);
 }
 
 void rule_host_gdtr(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_gdtr_base);
+    rule_canonical_field(run, VMCS_ROW_host_gdtr_base);
 }
 
 void rule_host_idtr(struct rule_run *run)
 {
-    canonical(run, VMCS_ROW_host_idtr_base);
+    rule_canonical_field(run, VMCS_ROW_host_idtr_base);
 }
 
 void rule_host_lma(struct rule_run *run)
@@ -187,5 +173,5 @@ void rule_host_space_64(struct rule_run *run)
         return;
     if (!(F(host_cr4) & CR4_PAE))
         rule_bits(run, VMCS_ROW_host_cr4, CR4_PAE, 0, NULL);
-    canonical(run, VMCS_ROW_host_rip);
+    rule_canonical_field(run, VMCS_ROW_host_rip);
 }

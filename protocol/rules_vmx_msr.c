@@ -171,13 +171,9 @@ void rule_msr_upper(struct rule_run *run)
 static const char *pat(struct rule_run *run, const struct snapshot_msr *msr)
 {
     (void)run;
-    for (unsigned i = 0; msr->index == MSR_PAT && i < 8; i++) {
-        unsigned type = msr->value >> (8 * i) & 0xff;
-
-        if (type > 7 || type == 2 || type == 3)
-            return "a byte of IA32_PAT is no memory type: the WRMSR would raise #GP";
-    }
-    return NULL;
+    return msr->index == MSR_PAT && rule_pat_wrong(msr->value)
+               ? "a byte of IA32_PAT is no memory type: the WRMSR would raise #GP"
+               : NULL;
 }
 
 void rule_msr_pat(struct rule_run *run)

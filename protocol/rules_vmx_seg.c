@@ -106,13 +106,12 @@ void rule_seg_base_v86(struct rule_run *run)
 void rule_seg_base(struct rule_run *run)
 {
     static const uint8_t canonical[] = {FS, GS, TR, LDTR}, low[] = {CS, SS, DS, ES};
-    const char *hint = "not canonical: the upper bits must copy the highest used one";
 
     for (unsigned i = 0; i < 4; i++) {
         unsigned n = canonical[i];
 
-        if ((n != LDTR || used(run, n)) && !rule_canonical(run, rule_field(run, rows[n].base)))
-            rule_bits(run, rows[n].base, 0, 0, hint);
+        if (n != LDTR || used(run, n))
+            rule_canonical_field(run, rows[n].base);
     }
     for (unsigned i = 0; i < 4; i++) {
         uint64_t base = rule_field(run, rows[low[i]].base);

@@ -7,13 +7,71 @@
 
 #include "core/backend.h"
 #include "core/guest_mem.h"
+#include "core/guest_regs.h"
 #include "core/insn.h"
 #include "cpu/x86.h"
+#include "lib/mem.h"
 
 /* "Interruptibility state": blocking by STI and by MOV SS; SVM has one shadow bit, bit 0. */
 #define SHADOW_BITS UINT64_C(3)
 
 #define PENDING_DEBUG_BS (UINT64_C(1) << 14)
+
+#define REGS_ASSERT(reg_, NAME_)                                                                   \
+    _Static_assert(offsetof(struct guest_regs, reg_) == REGS_##NAME_, "guest_regs.h: " #reg_)
+REGS_ASSERT(rax, RAX);
+REGS_ASSERT(rcx, RCX);
+REGS_ASSERT(rdx, RDX);
+REGS_ASSERT(rbx, RBX);
+REGS_ASSERT(rsp, RSP);
+REGS_ASSERT(rbp, RBP);
+REGS_ASSERT(rsi, RSI);
+REGS_ASSERT(rdi, RDI);
+REGS_ASSERT(r8, R8);
+REGS_ASSERT(r9, R9);
+REGS_ASSERT(r10, R10);
+REGS_ASSERT(r11, R11);
+REGS_ASSERT(r12, R12);
+REGS_ASSERT(r13, R13);
+REGS_ASSERT(r14, R14);
+REGS_ASSERT(r15, R15);
+REGS_ASSERT(rip, RIP);
+REGS_ASSERT(rflags, RFLAGS);
+_Static_assert(offsetof(struct vcpu, regs) == 0, "a world switch takes either address");
+
+/* SDM, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT"; APM, "Initial
+ * Processor State". TR is busy, as a VM entry demands. */
+static const struct hv_segment power_up_segments[HV_SEG_COUNT] = {
+    [HV_ES] = {.limit = 0xffff, .rights = 0x93},
+    [HV_CS] = {.selector = 0xf000, .base = 0xffff0000, .limit = 0xffff, .rights = 0x93},
+    [HV_SS] = {.limit = 0xffff, .rights = 0x93},
+    [HV_DS] = {.limit = 0xffff, .rights = 0x93},
+    [HV_FS] = {.limit = 0xffff, .rights = 0x93},
+    [HV_GS] = {.limit = 0xffff, .rights = 0x93},
+    [HV_LDTR] = {.limit = 0xffff, .rights = 0x82},
+    [HV_TR] = {.limit = 0xffff, .rights = 0x8b},
+};
+
+void vcpu_power_up(struct vcpu *vcpu)
+{
+    for (enum hv_seg seg = HV_ES; seg < HV_SEG_COUNT; seg++)
+        hv_backend->set_segment(vcpu, seg, &power_up_segments[seg]);
+    memset(&vcpu->regs, 0, sizeof(vcpu->regs));
+    vcpu->regs.rip = 0xfff0;
+    vcpu->regs.rflags = RFLAGS_FIXED;
+    vcpu->regs.rdx = cpuid(1, 0).eax; /* processor signature */
+    vcpu->cr0_wrote = CR0_POWER_UP;
+    vcpu->cr4_wrote = 0;
+    vcpu->efer_wrote = 0;
+    vcpu->cr2 = 0;
+    vcpu->xcr0 = 1;
+    vcpu->dr7_wrote = DR7_RESET;
+    vcpu->dr6 = DR6_RESET;
+    write_dr0(0);
+    write_dr1(0);
+    write_dr2(0);
+    write_dr3(0);
+}
 
 uint8_t vcpu_code_bits(struct vcpu *vcpu)
 {

@@ -146,6 +146,10 @@ enum {
  * core/vcpu.c: what handlers do to the guest CPU. All of them keep `changed` up to date.
  */
 
+/* General registers, segments and debug registers as after power-up; the backend calls it from its
+ * vcpu_init and adds what only it knows. A guest loader overwrites what its boot protocol says otherwise. */
+void vcpu_power_up(struct vcpu *vcpu);
+
 /* Length of the instruction that exited: the backend's, or the decoder's. 0: it cannot be known
  * (the bytes are unreadable or no instruction); the handler then answers HV_DEAD. */
 uint8_t vcpu_instr_len(struct vcpu *vcpu);

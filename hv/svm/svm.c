@@ -23,17 +23,6 @@
 #define VM_CR_SVMDIS       (UINT64_C(1) << 4)
 #define VM_CR_LOCK         (UINT64_C(1) << 3)
 
-/* svm_entry.S knows these by number. */
-#define ENTRY_OFFSET(reg_, number_)                                                                \
-    _Static_assert(offsetof(struct guest_regs, reg_) == (number_), "svm_entry.S: " #reg_)
-ENTRY_OFFSET(rcx, 8);
-ENTRY_OFFSET(rdx, 16);
-ENTRY_OFFSET(rbx, 24);
-ENTRY_OFFSET(rbp, 40);
-ENTRY_OFFSET(rsi, 48);
-ENTRY_OFFSET(rdi, 56);
-ENTRY_OFFSET(r8, 64);
-ENTRY_OFFSET(r15, 120);
 _Static_assert(offsetof(struct svm_idts, own) == 10, "svm_entry.S: OWN_IDT");
 
 struct svm_caps svm_caps;

@@ -5,21 +5,7 @@
  * Our VMSAVE image never changes, so it is only ever loaded. CR2 and debug registers are C's.
  */
 
-/* Offsets in struct guest_regs; svm.c asserts them. */
-#define RCX 8
-#define RDX 16
-#define RBX 24
-#define RBP 40
-#define RSI 48
-#define RDI 56
-#define R8  64
-#define R9  72
-#define R10 80
-#define R11 88
-#define R12 96
-#define R13 104
-#define R14 112
-#define R15 120
+#include "core/guest_regs.h"
 
 #define OWN_IDT 10 /* in struct svm_idts; svm.c asserts it */
 
@@ -41,12 +27,7 @@
         .type   svm_enter, @function
         .balign 16
 svm_enter:
-        pushq   %rbp
-        pushq   %rbx
-        pushq   %r12
-        pushq   %r13
-        pushq   %r14
-        pushq   %r15
+        push_callers
         pushq   %rcx
         pushq   %rdx
         pushq   %rdi
@@ -56,20 +37,9 @@ svm_enter:
         jz      1f
         lidt    (%rcx)
 1:      vmload  %rax
-        movq    RCX(%rdi), %rcx
-        movq    RDX(%rdi), %rdx
-        movq    RBX(%rdi), %rbx
-        movq    RBP(%rdi), %rbp
-        movq    RSI(%rdi), %rsi
-        movq    R8(%rdi), %r8
-        movq    R9(%rdi), %r9
-        movq    R10(%rdi), %r10
-        movq    R11(%rdi), %r11
-        movq    R12(%rdi), %r12
-        movq    R13(%rdi), %r13
-        movq    R14(%rdi), %r14
-        movq    R15(%rdi), %r15
-        movq    RDI(%rdi), %rdi
+        load_changing %rdi
+        load_kept %rdi
+        movq    REGS_RDI(%rdi), %rdi
 
         .globl  svm_vmrun
 svm_vmrun:
@@ -79,32 +49,16 @@ svm_vmrun:
         movq    8(%rsp), %rax
         vmload  %rax
         popq    %rax                    /* regs */
-        movq    %rcx, RCX(%rax)
-        movq    %rdx, RDX(%rax)
-        movq    %rbx, RBX(%rax)
-        movq    %rbp, RBP(%rax)
-        movq    %rsi, RSI(%rax)
-        movq    %rdi, RDI(%rax)
-        movq    %r8, R8(%rax)
-        movq    %r9, R9(%rax)
-        movq    %r10, R10(%rax)
-        movq    %r11, R11(%rax)
-        movq    %r12, R12(%rax)
-        movq    %r13, R13(%rax)
-        movq    %r14, R14(%rax)
-        movq    %r15, R15(%rax)
+        save_changing %rax
+        save_kept %rax
+        movq    %rdi, REGS_RDI(%rax)
         popq    %rdx
         popq    %rcx
         testq   %rcx, %rcx
         jz      1f
         lidt    OWN_IDT(%rcx)
 1:      stgi
-        popq    %r15
-        popq    %r14
-        popq    %r13
-        popq    %r12
-        popq    %rbx
-        popq    %rbp
+        pop_callers
         retq
         .size   svm_enter, . - svm_enter
 

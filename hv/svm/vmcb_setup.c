@@ -12,10 +12,8 @@
 #include "lib/mem.h"
 #include "protocol/tables.h"
 
-#define PAT_POWER_UP UINT64_C(0x0007040600070406)
-#define CR0_POWER_UP (CR0_CD | CR0_NW | CR0_ET)
-#define IOPM_PAGES   3
-#define MSRPM_PAGES  2
+#define IOPM_PAGES  3
+#define MSRPM_PAGES 2
 
 /* What must never reach the CPU from a guest, whatever anybody asks for: instructions of SVM (VMRUN
  * is demanded by the CPU), signals that would end us, INVD (drops our dirty lines too). Physical
@@ -184,23 +182,12 @@ static void setup_controls(struct vcpu *vcpu, uint64_t nested_root_hpa)
     svm_set_intercepts(vcpu, &nothing);
 }
 
-/* APM, "Initial Processor State". A guest loader overwrites what its boot protocol says otherwise. */
+/* APM, "Initial Processor State" */
 static void setup_power_up(struct vcpu *vcpu)
 {
-    static const struct hv_segment power_up[HV_SEG_COUNT] = {
-        [HV_ES] = {.limit = 0xffff, .rights = 0x93},
-        [HV_CS] = {.selector = 0xf000, .base = 0xffff0000, .limit = 0xffff, .rights = 0x93},
-        [HV_SS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_DS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_FS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_GS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_LDTR] = {.limit = 0xffff, .rights = 0x82},
-        [HV_TR] = {.limit = 0xffff, .rights = 0x8b},
-    };
     union vmcb *vmcb = svm_of(vcpu)->vmcb;
 
-    for (enum hv_seg seg = HV_ES; seg < HV_SEG_COUNT; seg++)
-        svm_set_segment(vcpu, seg, &power_up[seg]);
+    vcpu_power_up(vcpu);
     vmcb->guest_gdtr_limit = 0xffff;
     vmcb->guest_idtr_limit = 0xffff;
     vmcb->guest_dr6 = svm_of(vcpu)->dr6 = DR6_RESET;
@@ -209,25 +196,9 @@ static void setup_power_up(struct vcpu *vcpu)
     svm_set_efer(vcpu, 0);
     svm_set_cr(vcpu, 0, CR0_ET, CR0_POWER_UP);
     svm_set_cr(vcpu, 4, 0, 0);
-
-    memset(&vcpu->regs, 0, sizeof(vcpu->regs));
-    vcpu->regs.rip = 0xfff0;
-    vcpu->regs.rflags = RFLAGS_FIXED;
-    vcpu->regs.rdx = cpuid(1, 0).eax; /* processor signature */
-    vcpu->cr0_wrote = CR0_POWER_UP;
-    vcpu->cr4_wrote = 0;
-    vcpu->efer_wrote = 0;
-    vcpu->cr2 = 0;
-    vcpu->dr7_wrote = DR7_RESET;
-    vcpu->dr6 = DR6_RESET;
-    vcpu->xcr0 = 1;
     /* Shared with us (we use neither), and under QEMU the guest's XSETBV does not exit. */
     if (read_cr4() & CR4_OSXSAVE)
         xsetbv_safe(0, 1);
-    write_dr0(0);
-    write_dr1(0);
-    write_dr2(0);
-    write_dr3(0);
 }
 
 const char *svm_vcpu_init(struct vcpu *vcpu, uint64_t nested_root_hpa)

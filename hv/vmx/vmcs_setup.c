@@ -14,8 +14,6 @@
 #include "lib/mem.h"
 
 #define TIMER_PERIOD_MS  10u
-#define PAT_POWER_UP     UINT64_C(0x0007040600070406)
-#define CR0_POWER_UP     (CR0_CD | CR0_NW | CR0_ET)
 #define IO_BITMAP_PAGES  2
 #define EXCEPTION_DB_BIT (1u << X86_DB)
 
@@ -232,25 +230,10 @@ void vmx_setup_host(const struct cpu *cpu)
     /* host_rsp: vmx_enter() */
 }
 
-/*
- * SDM, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT". A guest loader
- * overwrites what its boot protocol says otherwise. TR is busy, as an entry demands.
- */
+/* SDM, table "IA-32 and Intel 64 Processor States Following Power-up, Reset, or INIT" */
 static void setup_power_up(struct vcpu *vcpu)
 {
-    static const struct hv_segment power_up[HV_SEG_COUNT] = {
-        [HV_ES] = {.limit = 0xffff, .rights = 0x93},
-        [HV_CS] = {.selector = 0xf000, .base = 0xffff0000, .limit = 0xffff, .rights = 0x93},
-        [HV_SS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_DS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_FS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_GS] = {.limit = 0xffff, .rights = 0x93},
-        [HV_LDTR] = {.limit = 0xffff, .rights = 0x82},
-        [HV_TR] = {.limit = 0xffff, .rights = 0x8b},
-    };
-
-    for (enum hv_seg seg = HV_ES; seg < HV_SEG_COUNT; seg++)
-        vmx_set_segment(vcpu, seg, &power_up[seg]);
+    vcpu_power_up(vcpu);
     vmwrite(vmcs_guest_gdtr_base, 0);
     vmwrite(vmcs_guest_gdtr_limit, 0xffff);
     vmwrite(vmcs_guest_idtr_base, 0);
@@ -273,22 +256,6 @@ static void setup_power_up(struct vcpu *vcpu)
     vmwrite(vmcs_guest_pdpte1, 0);
     vmwrite(vmcs_guest_pdpte2, 0);
     vmwrite(vmcs_guest_pdpte3, 0);
-
-    memset(&vcpu->regs, 0, sizeof(vcpu->regs));
-    vcpu->regs.rip = 0xfff0;
-    vcpu->regs.rflags = RFLAGS_FIXED;
-    vcpu->regs.rdx = cpuid(1, 0).eax; /* processor signature */
-    vcpu->cr0_wrote = CR0_POWER_UP;
-    vcpu->cr4_wrote = 0;
-    vcpu->efer_wrote = 0;
-    vcpu->cr2 = 0;
-    vcpu->xcr0 = 1;
-    vcpu->dr7_wrote = DR7_RESET;
-    vcpu->dr6 = DR6_RESET;
-    write_dr0(0);
-    write_dr1(0);
-    write_dr2(0);
-    write_dr3(0);
     write_dr6(DR6_RESET);
 }
 

@@ -23,14 +23,6 @@
 #define REASON_CPUID          10 /* in vmx_entry.S too */
 #define REASON_TIMER          52
 
-/* Offsets that vmx_entry.S uses. */
-_Static_assert(offsetof(struct guest_regs, rbp) == 40 && offsetof(struct guest_regs, rdi) == 56 &&
-                   offsetof(struct guest_regs, r8) == 64 &&
-                   offsetof(struct guest_regs, r15) == 120 &&
-                   offsetof(struct guest_regs, rsp) == 32 &&
-                   offsetof(struct guest_regs, rip) == 128 &&
-                   offsetof(struct guest_regs, rflags) == 136 && offsetof(struct vcpu, regs) == 0,
-               "struct guest_regs in vmx_entry.S");
 _Static_assert(VMCS_host_rsp == 0x6c14 && VMCS_guest_rsp == 0x681c && VMCS_guest_rip == 0x681e &&
                    VMCS_guest_rflags == 0x6820 && VMCS_exit_reason == 0x4402,
                "fields in vmx_entry.S");

@@ -6,25 +6,7 @@
  * without a current VMCS the entry itself fails (VMfailInvalid).
  */
 
-/* Offsets in struct guest_regs; vmx.c asserts them. */
-#define RAX 0
-#define RCX 8
-#define RDX 16
-#define RBX 24
-#define RBP 40
-#define RSI 48
-#define RDI 56
-#define R8  64
-#define R9  72
-#define R10 80
-#define R11 88
-#define R12 96
-#define R13 104
-#define R14 112
-#define R15 120
-#define RSP 32
-#define RIP 128
-#define RFLAGS 136
+#include "core/guest_regs.h"
 
 /* Rows of protocol/vmcs_fields.def; vmx.c asserts them. */
 #define HOST_RSP     0x6c14
@@ -47,37 +29,21 @@
         .type   vmx_enter, @function
         .balign 16
 vmx_enter:
-        pushq   %rbp
-        pushq   %rbx
-        pushq   %r12
-        pushq   %r13
-        pushq   %r14
-        pushq   %r15
+        push_callers
         pushq   %rdi
         movl    $HOST_RSP, %eax
         vmwrite %rsp, %rax
         movl    $GUEST_RIP, %eax
-        vmwrite RIP(%rdi), %rax
+        vmwrite REGS_RIP(%rdi), %rax
         movl    $GUEST_RSP, %eax
-        vmwrite RSP(%rdi), %rax
+        vmwrite REGS_RSP(%rdi), %rax
         movl    $GUEST_RFLAGS, %eax
-        vmwrite RFLAGS(%rdi), %rax
+        vmwrite REGS_RFLAGS(%rdi), %rax
         testb   %sil, %sil              /* MOV leaves the flags alone until the branch below */
-        movq    RAX(%rdi), %rax
-        movq    RCX(%rdi), %rcx
-        movq    RDX(%rdi), %rdx
-        movq    RBX(%rdi), %rbx
-        movq    RBP(%rdi), %rbp
-        movq    RSI(%rdi), %rsi
-        movq    R8(%rdi), %r8
-        movq    R9(%rdi), %r9
-        movq    R10(%rdi), %r10
-        movq    R11(%rdi), %r11
-        movq    R12(%rdi), %r12
-        movq    R13(%rdi), %r13
-        movq    R14(%rdi), %r14
-        movq    R15(%rdi), %r15
-        movq    RDI(%rdi), %rdi
+        movq    REGS_RAX(%rdi), %rax
+        load_changing %rdi
+        load_kept %rdi
+        movq    REGS_RDI(%rdi), %rdi
         jz      .Llaunch
         vmresume
         jmp     .Lfailed
@@ -94,41 +60,25 @@ vmx_enter:
 vmx_exit_landing:                       /* host RIP; RSP as it was at the VMWRITE above */
         pushq   %rdi
         movq    8(%rsp), %rdi
-        movq    %rax, RAX(%rdi)         /* first what a C function may change, and RBX for CPUID */
-        movq    %rcx, RCX(%rdi)
-        movq    %rdx, RDX(%rdi)
-        movq    %rbx, RBX(%rdi)
-        movq    %rsi, RSI(%rdi)
-        movq    %r8, R8(%rdi)
-        movq    %r9, R9(%rdi)
-        movq    %r10, R10(%rdi)
-        movq    %r11, R11(%rdi)
-        popq    RDI(%rdi)
+        movq    %rax, REGS_RAX(%rdi)    /* the others stay in the CPU for CPUID */
+        save_changing %rdi
+        popq    REGS_RDI(%rdi)
         movl    $EXIT_REASON, %eax
         vmread  %rax, %rax
         cmpl    $REASON_CPUID, %eax
         je      .Lcpuid
 .Lslow:
-        movq    %rbp, RBP(%rdi)
-        movq    %r12, R12(%rdi)
-        movq    %r13, R13(%rdi)
-        movq    %r14, R14(%rdi)
-        movq    %r15, R15(%rdi)
+        save_kept %rdi
         movl    $GUEST_RIP, %eax
-        vmread  %rax, RIP(%rdi)
+        vmread  %rax, REGS_RIP(%rdi)
         movl    $GUEST_RSP, %eax
-        vmread  %rax, RSP(%rdi)
+        vmread  %rax, REGS_RSP(%rdi)
         movl    $GUEST_RFLAGS, %eax
-        vmread  %rax, RFLAGS(%rdi)
+        vmread  %rax, REGS_RFLAGS(%rdi)
         xorl    %eax, %eax
 .Lleave:
         addq    $8, %rsp
-        popq    %r15
-        popq    %r14
-        popq    %r13
-        popq    %r12
-        popq    %rbx
-        popq    %rbp
+        pop_callers
         retq
 
 /* The short road of CPUID: RBP and R12-R15 stay in the CPU, where the C function leaves them alone. */
@@ -137,23 +87,12 @@ vmx_exit_landing:                       /* host RIP; RSP as it was at the VMWRIT
         movq    (%rsp), %rdi
         testb   %al, %al
         jz      .Lslow
-        movq    RAX(%rdi), %rax
-        movq    RCX(%rdi), %rcx
-        movq    RDX(%rdi), %rdx
-        movq    RBX(%rdi), %rbx
-        movq    RSI(%rdi), %rsi
-        movq    R8(%rdi), %r8
-        movq    R9(%rdi), %r9
-        movq    R10(%rdi), %r10
-        movq    R11(%rdi), %r11
-        movq    RDI(%rdi), %rdi
+        movq    REGS_RAX(%rdi), %rax
+        load_changing %rdi
+        movq    REGS_RDI(%rdi), %rdi
         vmresume
         movq    (%rsp), %rdi            /* refused: keep what the long road would have kept */
-        movq    %rbp, RBP(%rdi)
-        movq    %r12, R12(%rdi)
-        movq    %r13, R13(%rdi)
-        movq    %r14, R14(%rdi)
-        movq    %r15, R15(%rdi)
+        save_kept %rdi
         jmp     .Lfailed
         .size   vmx_enter, . - vmx_enter
 
