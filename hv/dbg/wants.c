@@ -137,9 +137,8 @@ void run_sync(struct run *run)
             filter_set(run, n, false);
         run->filter_count = 0;
         run->wide_kinds = 0;
-        for (const struct event *e = events_next(run->events, 0); e;
-             e = events_next(run->events, e->id))
-            if (e->enabled && !e->disarmed)
+        for (const struct event *e = run->events->event; e < run->events->event + EVENTS_MAX; e++)
+            if (e->used && e->enabled && !e->disarmed)
                 filters_of(run, e);
     }
     for (unsigned cpu = 0; cpu < t->cpus; cpu++)

@@ -164,3 +164,36 @@ def condition_ticks(work: Path, platform: Platform, mode: str) -> float:
         raise RuntimeError(f"{mode}: not the rounds asked for\n{out}")
     few, many = ROUNDS[mode]
     return ((ticks[3] - ticks[2]) - (ticks[1] - ticks[0])) / (many - few)
+
+
+OTHER_KINDS = ("hlt", "invlpg", "xsetbv", "rdpmc", "triple-fault", "task-switch", "monitor", "mwait")
+
+
+def exit_ticks(work: Path, platform: Platform, events: int) -> int:
+    """Ticks of 10,000 CPUID exits while so many events of other kinds are armed. A tick is an
+    instruction: on Bochs always, on QEMU by -icount."""
+    adds = [
+        f"maintenance packet Qtl.event.add:kinds:{OTHER_KINDS[n % len(OTHER_KINDS)]};if:220{n % 10}27;"
+        for n in range(events)
+    ]
+    work.mkdir(parents=True, exist_ok=True)
+    script = work / f"add{events}.gdb"
+    script.write_text("\n".join(adds) + "\n")
+    with LineProxy(work / "line.txt") as line:
+        vm = Machine(
+            work, platform, tiny("cpuid_hot"), hv="wait", serial=f"tcp:{line.uart_port}", sync="slowdown",
+            limit=100, ips=50_000_000,
+            qemu_extra=["-icount", "shift=0,sleep=off"] if platform.emulator == "qemu" else [],
+        )
+        with vm:
+            if not vm.wait_for(r"tl: .*(wait|stopp)"):
+                raise RuntimeError(f"never stopped\n{vm.tail()}")
+            out = gdb(line.client_port, f"source {script}", "maintenance packet qtl.events", "detach")
+            count = re.search(r'received: "count:([0-9a-f]+);', out)
+            if not count or int(count[1], 16) != events:
+                raise RuntimeError(f"not {events} events\n{out[-2000:]}")
+            if not vm.wait_for(r"ticks for all 0x([0-9a-f]+)$"):
+                raise RuntimeError(f"never done\n{vm.tail()}")
+            found = re.search(r"ticks for all 0x([0-9a-f]+)$", vm.text(), re.MULTILINE)
+            assert found
+            return int(found[1], 16)

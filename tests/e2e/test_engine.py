@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from console import Result, trapline
-from line_cost import BYTES_A_SECOND, broker, gdb, waiting
+from line_cost import BYTES_A_SECOND, broker, exit_ticks, gdb, waiting
 from line_proxy import LineProxy
 from machine import Machine, Platform, tiny
 
@@ -137,3 +137,11 @@ def test_back_to_back_table_loads_are_all_caught(platform: Platform, work: Path)
         assert len(places) == wanted and len(set(places)) == wanted, (word, places, run.out[-3000:])
     if flags:
         assert len(re.findall(r"^flags ", run.out, re.MULTILINE)) >= 4, run.out
+
+
+def test_events_of_other_kinds_cost_nothing(platform: Platform, work: Path) -> None:
+    """Instructions of 10,000 CPUID exits (counted, not timed): less than one more for each exit."""
+    none, many = (exit_ticks(work / str(count), platform, count) for count in (0, 100))
+    print(f"{platform.name}: {none} instructions without, {many} with 100 events of other kinds")
+    assert none > 10000 * 50, "that many exits take more"
+    assert abs(many - none) < 10000, (none, many)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -74,6 +75,30 @@ static void kind_and_stage(void **state)
     assert_int_equal(f.armed, 0);
     assert_string_equal(ask("Qtl.event.del:1"),
                         "E.no-event: no event or breakpoint with this number");
+}
+
+/* The exit path visits an event only through its kind's bit and index. */
+static void thousand_of_other_kinds_are_not_visited(void **state)
+{
+    static const char *const others[] = {"hlt", "invlpg", "rdmsr", "triple-fault"};
+    const struct dbg_exit cpuid = {.kind = TL_KIND_CPUID};
+    unsigned visited = 0;
+    char packet[64];
+
+    (void)state;
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(packet, sizeof(packet), "Qtl.event.add:kinds:%s;", others[i % 4]);
+        assert_memory_equal(ask(packet), "event:", 6);
+    }
+    assert_int_equal(f.armed & DBG_KIND_BIT(TL_KIND_CPUID), 0);
+    ask("Qtl.event.add:kinds:cpuid;");
+    for (unsigned word = 0; word < EVENTS_MAX / 64; word++)
+        visited += (unsigned)__builtin_popcountll(stub.events.index[TL_KIND_CPUID][word]);
+    assert_int_equal(visited, 1);
+    assert_true(happens(cpuid, EVENT_BEFORE).stop);
+    for (const struct event *e = events_next(&stub.events, 0); e;
+         e = events_next(&stub.events, e->id))
+        assert_int_equal(e->hits, e->id == 1001);
 }
 
 static void msr_filter_traps_only_its_msr(void **state)
@@ -228,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(kind_and_stage, setup),
+        cmocka_unit_test_setup(thousand_of_other_kinds_are_not_visited, setup),
         cmocka_unit_test_setup(msr_filter_traps_only_its_msr, setup),
         cmocka_unit_test_setup(wide_filter_traps_all, setup),
         cmocka_unit_test_setup(exception_vectors, setup),
