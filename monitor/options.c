@@ -51,7 +51,8 @@ static const char guests[] =
     "kernel and an initramfs from build/guests are taken.\n";
 static const char statuses[] =
     "Exit status: 0 all went as asked; 1 an expect failed; 2 usage; 3 link or machine lost, or\n"
-    "time-out; 4 the guest died without the script asking for it.\n";
+    "time-out; 4 the guest died without the script asking for it. explain: 0 a crash was found, 1 "
+    "none.\n";
 
 void options_usage(FILE *file)
 {
@@ -100,6 +101,30 @@ void options_man(FILE *file)
     fprintf(file, ".SH EXIT STATUS\n%s", statuses);
 }
 
+/* What follows an option: its words if it lists them (capitals stand for something else), nothing for a
+ * number or text of one's own, files for FILE. */
+static void completion_of_argument(FILE *file, const struct option_row *row)
+{
+    if (!row->argument || strcmp(row->argument, "FILE") == 0)
+        return;
+    fprintf(file, "    --%s", row->name);
+    if (row->letter)
+        fprintf(file, "|-%c", row->letter);
+    fprintf(file, ") COMPREPLY=(");
+    if (strchr(row->argument, '|')) {
+        fprintf(file, "$(compgen -W '");
+        for (const char *at = row->argument; *at;) {
+            size_t len_bytes = strcspn(at, "|");
+
+            if (*at >= 'a' && *at <= 'z')
+                fprintf(file, "%.*s ", (int)len_bytes, at);
+            at += len_bytes + (at[len_bytes] == '|');
+        }
+        fprintf(file, "' -- \"$word\")");
+    }
+    fprintf(file, "); return ;;\n");
+}
+
 void options_completion(FILE *file)
 {
     fprintf(file, "# bash completion for trapline; made by `trapline --print-completion`\n"
@@ -109,10 +134,10 @@ void options_completion(FILE *file)
                   "        COMPREPLY=($(compgen -W '");
     for (size_t i = 0; i < MODE_COUNT; i++)
         fprintf(file, "%s ", modes[i].name);
-    fprintf(file, "--help --version' -- \"$word\")); return\n    fi\n    case $before in\n"
-                  "    --on) COMPREPLY=($(compgen -W 'qemu bochs kvm' -- \"$word\")); return ;;\n"
-                  "    --cpu) COMPREPLY=($(compgen -W 'svm vmx' -- \"$word\")); return ;;\n"
-                  "    esac\n    case ${COMP_WORDS[1]} in\n");
+    fprintf(file, "--help --version' -- \"$word\")); return\n    fi\n    case $before in\n");
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        completion_of_argument(file, &rows[i]);
+    fprintf(file, "    esac\n    case ${COMP_WORDS[1]} in\n");
     for (size_t m = 0; m < MODE_COUNT; m++) {
         fprintf(file, "    %s) set -- '", modes[m].name);
         for (size_t i = 0; i < ROW_COUNT; i++)

@@ -369,7 +369,16 @@ def test_made_texts() -> None:
         assert "NAME" in lint.stdout
     script = subprocess.run([str(TRAPLINE), "--print-completion"], text=True, stdout=subprocess.PIPE,
                             check=True).stdout
-    offered = subprocess.run(
-        ["bash", "-c", script + "\nCOMP_WORDS=(trapline run --ba); COMP_CWORD=2; _trapline; echo ${COMPREPLY[*]}"],
-        text=True, stdout=subprocess.PIPE, check=True).stdout
-    assert "--batch" in offered and "--bare" in offered
+    assert "\\en and" in man, "a backslash of a help text is troff's"
+
+    def offered(*words: str) -> list[str]:
+        line = f"{script}\nCOMP_WORDS=({' '.join(words)}); COMP_CWORD=$(({len(words)} - 1)); _trapline"
+        return subprocess.run(["bash", "-c", line + '; echo "${COMPREPLY[*]}"'], cwd=TOP, text=True,
+                              stdout=subprocess.PIPE, check=True).stdout.split()
+
+    assert offered("trapline", "run", "--ba") == ["--batch", "--bare"]
+    assert offered("trapline", "run", "--on", "q") == ["qemu"]
+    assert offered("trapline", "run", "--cpu", "''") == ["svm", "vmx"]
+    assert offered("trapline", "run", "--mem", "''") == []
+    assert "README.md" in offered("trapline", "run", "--log", "REA")
+    assert "README.md" in offered("trapline", "run", "REA")
