@@ -115,15 +115,52 @@ const char *const tl_cpu_mode_names[TL_MODE_COUNT] = {
 #define XML_TYPE_code_ptr " type=\"code_ptr\""
 #define XML_TYPE_data_ptr " type=\"data_ptr\""
 #define XML_TYPE_i387_ext " type=\"i387_ext\""
-#define XML_CLOSE_core
-#define XML_CLOSE_segments "</feature>"
-#define XML_CLOSE_system   "</feature>"
+#define XML_BITS_128      " bitsize=\"128\""
+#define XML_TYPE_vec128   " type=\"v\""
+#define XML_VECTOR(id_, type_, count_)                                                             \
+    "<vector id=\"" #id_ "\" type=\"" #type_ "\" count=\"" #count_ "\"/>"
+#define XML_FIELD(name_, type_) "<field name=\"" #name_ "\" type=\"" #type_ "\"/>"
+/* GDB's names of the faces of an XMM register. */
+#define XML_TYPES_sse                                                                              \
+    XML_VECTOR(f, ieee_single, 4)                                                                  \
+    XML_VECTOR(d, ieee_double, 2) XML_VECTOR(b, int8, 16) XML_VECTOR(w, int16, 8)                  \
+        XML_VECTOR(i, int32, 4) XML_VECTOR(q, int64, 2) "<union id=\"v\">" XML_FIELD(v4_float, f)  \
+            XML_FIELD(v2_double, d) XML_FIELD(v16_int8, b) XML_FIELD(v8_int16, w)                  \
+                XML_FIELD(v4_int32, i) XML_FIELD(v2_int64, q)                                      \
+                    XML_FIELD(uint128, uint128) "</union>"
+#define XML_HEAD                                                                                   \
+    "<!DOCTYPE target [<!ATTLIST reg bitsize CDATA \"64\">]>"                                      \
+    "<target><architecture>i386:x86-64</architecture>"
+#define XML_TAIL        "</feature></target>"
+#define XML_OPEN(name_) "<feature name=\"" name_ "\">"
+#define XML_REG(name_, bits_, type_)                                                               \
+    "<reg name=\"" name_ "\"" XML_BITS_##bits_ XML_TYPE_##type_ "/>"
 
-const char tl_target_xml[] = "<!DOCTYPE target [<!ATTLIST reg bitsize CDATA \"64\">]>"
-                             "<target><architecture>i386:x86-64</architecture>"
-#define REG_FEATURE(id_, name_) XML_CLOSE_##id_ "<feature name=\"" name_ "\">"
-#define REG(name_, bits_, type_, feature_, source_)                                                \
-    "<reg name=\"" #name_ "\"" XML_BITS_##bits_ XML_TYPE_##type_ "/>"
+/* What each feature gives to the short description: sse, with its seventeen long rows, nothing. */
+#define SHORT_FEATURE_core(name_)               XML_OPEN(name_)
+#define SHORT_FEATURE_segments(name_)           "</feature>" XML_OPEN(name_)
+#define SHORT_FEATURE_system(name_)             "</feature>" XML_OPEN(name_)
+#define SHORT_FEATURE_sse(name_)                ""
+#define SHORT_REG_core(name_, bits_, type_)     XML_REG(name_, bits_, type_)
+#define SHORT_REG_segments(name_, bits_, type_) XML_REG(name_, bits_, type_)
+#define SHORT_REG_system(name_, bits_, type_)   XML_REG(name_, bits_, type_)
+#define SHORT_REG_sse(name_, bits_, type_)      ""
+
+const char tl_target_xml[] = XML_HEAD
+#define REG_FEATURE(id_, name_)                     SHORT_FEATURE_##id_(name_)
+#define REG(name_, bits_, type_, feature_, source_) SHORT_REG_##feature_(#name_, bits_, type_)
 #include "protocol/regs.def"
-                             "</feature></target>";
+    XML_TAIL;
 const unsigned tl_target_xml_len = sizeof(tl_target_xml) - 1;
+
+#define FULL_FEATURE_core(name_)     XML_OPEN(name_)
+#define FULL_FEATURE_segments(name_) "</feature>" XML_OPEN(name_)
+#define FULL_FEATURE_system(name_)   "</feature>" XML_OPEN(name_)
+#define FULL_FEATURE_sse(name_)      "</feature>" XML_OPEN(name_) XML_TYPES_sse
+
+const char tl_target_xml_full[] = XML_HEAD
+#define REG_FEATURE(id_, name_)                     FULL_FEATURE_##id_(name_)
+#define REG(name_, bits_, type_, feature_, source_) XML_REG(#name_, bits_, type_)
+#include "protocol/regs.def"
+    XML_TAIL;
+const unsigned tl_target_xml_full_len = sizeof(tl_target_xml_full) - 1;

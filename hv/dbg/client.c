@@ -43,10 +43,12 @@ static void session(void *ctx, enum line_mode mode)
     client->is_waiting = false;
     client->resume_bytes = 0;
     client->want_stop = false;
-    if (mode == LINE_TEXT) /* the link ended: BYE, or silence */
+    if (mode == LINE_TEXT) { /* the link ended: BYE, or silence */
         leave(client, !client->stub.options.disconnect_stops);
-    else
+    } else {
+        client->stub.link = mode == LINE_LINK;
         stub_session_begin(&client->stub);
+    }
 }
 
 static void send_reply(struct client *client)

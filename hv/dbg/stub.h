@@ -27,6 +27,7 @@ struct stub_options {
     bool step_irqs_pass;
     bool disconnect_stops; /* on-disconnect=stop */
     bool dead_resets;      /* dead-stop=reset */
+    bool full_description; /* description=full: SSE registers on a bare line too */
     uint32_t link_timeout_ms, bare_timeout_ms;
 };
 
@@ -46,6 +47,7 @@ struct stub {
     bool session;          /* somebody is attached */
     bool swbreak, hwbreak; /* the client wants these words */
     bool phys_mode;        /* Qqemu.PhyMemMode */
+    bool link;             /* this session's packets come over the link layer */
     bool no_ack;           /* the transport is reliable and QStartNoAckMode may be granted */
     bool detach_after;     /* the reply to this packet ends the session */
     unsigned cpu;          /* Hg */

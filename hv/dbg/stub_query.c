@@ -194,12 +194,21 @@ static enum stub_answer xfer_memory_map(struct stub *stub, struct args args)
     return slice(stub, map, sizeof(map) - 1, args);
 }
 
+/* A bare line pays for each byte of it at each connect; over the link all registers are shown. */
+static enum stub_answer xfer_features(struct stub *stub, struct args args)
+{
+    bool full = stub->link || stub->options.full_description;
+
+    if (!args_word(&args, "target.xml:"))
+        return stub_fail(stub, TL_E_syntax, "the only annex is target.xml");
+    return full ? slice(stub, tl_target_xml_full, tl_target_xml_full_len, args)
+                : slice(stub, tl_target_xml, tl_target_xml_len, args);
+}
+
 enum stub_answer packet_xfer(struct stub *stub, struct args args)
 {
     if (args_word(&args, "features:read:"))
-        return args_word(&args, "target.xml:")
-                   ? slice(stub, tl_target_xml, tl_target_xml_len, args)
-                   : stub_fail(stub, TL_E_syntax, "the only annex is target.xml");
+        return xfer_features(stub, args);
     if (args_word(&args, "memory-map:read::"))
         return xfer_memory_map(stub, args);
     if (args_word(&args, "threads:read::"))

@@ -6,6 +6,8 @@
 #include "dbg/stub_impl.h"
 #include "lib/mem.h"
 
+#define WIDE_BYTES_MAX 16u
+
 static unsigned reg_bytes(unsigned regno)
 {
     return tl_regs[regno].bits / 8u;
@@ -14,22 +16,20 @@ static unsigned reg_bytes(unsigned regno)
 void stub_put_reg(struct stub *stub, struct reply *reply, unsigned cpu, unsigned regno)
 {
     const struct dbg_target *t = stub->target;
-    uint8_t wide[10];
-    uint64_t value;
+    uint8_t wide[WIDE_BYTES_MAX];
+    uint64_t value = 0;
+    bool is_wide = reg_bytes(regno) > sizeof(value);
 
-    if (reg_bytes(regno) == 10) {
-        if (t->reg80_read(t->machine, cpu, regno, wide))
-            reply_str(reply, "xxxxxxxxxxxxxxxxxxxx");
-        else
-            reply_hex(reply, wide, 10);
-        return;
-    }
-    if (t->reg_read(t->machine, cpu, regno, &value)) {
+    if (is_wide ? t->reg_wide_read(t->machine, cpu, regno, wide)
+                : t->reg_read(t->machine, cpu, regno, &value)) {
         for (unsigned i = 0; i < reg_bytes(regno); i++)
             reply_str(reply, "xx");
         return;
     }
-    reply_le(reply, value, reg_bytes(regno));
+    if (is_wide)
+        reply_hex(reply, wide, reg_bytes(regno));
+    else
+        reply_le(reply, value, reg_bytes(regno));
 }
 
 enum stub_answer packet_g(struct stub *stub, struct args args)
@@ -45,7 +45,7 @@ enum stub_answer packet_g(struct stub *stub, struct args args)
 static int take(struct args *args, unsigned regno, uint64_t *value)
 {
     unsigned len = reg_bytes(regno);
-    uint8_t bytes[10];
+    uint8_t bytes[8];
     struct args part;
 
     if (args->end - args->at < (int)(2 * len))
@@ -103,15 +103,16 @@ enum stub_answer packet_p(struct stub *stub, struct args args)
     return STUB_REPLY;
 }
 
-static enum stub_answer write_wide(struct stub *stub, unsigned regno, struct args args)
+static enum stub_answer write_wide(struct stub *stub, struct args args, unsigned regno)
 {
     const struct dbg_target *t = stub->target;
-    uint8_t bytes[10];
+    uint8_t bytes[WIDE_BYTES_MAX];
+    unsigned len = reg_bytes(regno);
 
-    if (args_hex_bytes(&args, bytes, sizeof(bytes)) != sizeof(bytes) || !args_empty(&args))
+    if (args_hex_bytes(&args, bytes, len) != (int)len || !args_empty(&args))
         return stub_syntax(stub);
-    if (t->reg80_write(t->machine, stub->cpu, regno, bytes))
-        return stub_fail(stub, TL_E_no_register, tl_regs[regno].name);
+    if (t->reg_wide_write(t->machine, stub->cpu, regno, bytes))
+        return stub_fail(stub, TL_E_bad_value, tl_regs[regno].name);
     stub->edited = true;
     return stub_ok(stub);
 }
@@ -125,8 +126,8 @@ enum stub_answer packet_P(struct stub *stub, struct args args)
         return stub_syntax(stub);
     if (regno >= TL_REG_COUNT)
         return stub_fail(stub, TL_E_no_register, NULL);
-    if (reg_bytes((unsigned)regno) == 10)
-        return write_wide(stub, (unsigned)regno, args);
+    if (tl_regs[regno].bits > 64)
+        return write_wide(stub, args, (unsigned)regno);
     if (take(&args, (unsigned)regno, &value) || !args_empty(&args))
         return stub_syntax(stub);
     if (t->reg_write(t->machine, stub->cpu, (unsigned)regno, value)) {

@@ -24,6 +24,7 @@ static const struct option options[] = {
     {"step-irqs", "hold", "pass", offsetof(struct stub_options, step_irqs_pass)},
     {"on-disconnect", "go", "stop", offsetof(struct stub_options, disconnect_stops)},
     {"dead-stop", "hold", "reset", offsetof(struct stub_options, dead_resets)},
+    {"description", "short", "full", offsetof(struct stub_options, full_description)},
     {"link-timeout", NULL, NULL, offsetof(struct stub_options, link_timeout_ms)},
     {"bare-timeout", NULL, NULL, offsetof(struct stub_options, bare_timeout_ms)},
 };

@@ -97,11 +97,12 @@ struct dbg_target {
     struct dbg_caps caps;
 
     /* Registers by row of regs.def; values are zero-extended. A register that this platform does not
-     * have (a VMCS field on SVM) reads -1. 80-bit rows go through reg80. */
+     * have (a VMCS field on SVM) reads -1. Rows of more
+     * than 64 bits go through reg_wide, which takes the row's bytes in memory order. */
     int (*reg_read)(void *machine, unsigned cpu, unsigned regno, uint64_t *value);
     int (*reg_write)(void *machine, unsigned cpu, unsigned regno, uint64_t value);
-    int (*reg80_read)(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10]);
-    int (*reg80_write)(void *machine, unsigned cpu, unsigned regno, const uint8_t bytes[10]);
+    int (*reg_wide_read)(void *machine, unsigned cpu, unsigned regno, uint8_t *bytes);
+    int (*reg_wide_write)(void *machine, unsigned cpu, unsigned regno, const uint8_t *bytes);
 
     /* STI and MOV-SS shadow (bit 0, bit 1), and the single-step bit of the pending debug traps. */
     uint32_t (*shadow_get)(void *machine, unsigned cpu);

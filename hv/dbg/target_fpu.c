@@ -1,178 +1,192 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The guest's x87 registers. The hypervisor is built without FPU code, so what is in the CPU is the
- * guest's at all times: it is taken out with FXSAVE, changed there, and put back with FXRSTOR. SSE
- * state passes through the same area unchanged, so no MXCSR that the CPU would refuse can be made
- * here; the upper halves of AVX registers are not touched by either instruction.
+ * The guest's x87 and SSE registers. The hypervisor uses neither, so the CPU holds the guest's all the
+ * time: a read saves them, a write saves, edits and restores. FXRSTOR faults on reserved MXCSR bits:
+ * they are refused here.
  */
-#include "core/vcpu.h"
+#include "core/backend.h"
+#include "cpu/cpu.h"
+#include "cpu/x86.h"
 #include "dbg/target_impl.h"
 #include "lib/mem.h"
 
-/* SDM, "FXSAVE Area": the layout without REX.W, in which the pointers have their selectors. */
-struct fxsave_area {
+#define MXCSR_MASK_DEFAULT                                                                         \
+    0xffbfu /* where the image holds 0. SDM, "Guidelines for Writing to the MXCSR Register" */
+
+/* SDM, "FXSAVE": the same bytes serve both forms; fcs and fds are bits 32 to 47 of the 64-bit one's
+ * pointers, as GDB shows them. */
+struct fpu_image {
     uint16_t fcw, fsw;
-    uint8_t ftw, reserved; /* one bit a physical register: in use */
+    uint8_t ftw, reserved;
     uint16_t fop;
     uint32_t fip;
     uint16_t fcs, reserved2;
     uint32_t fdp;
     uint16_t fds, reserved3;
     uint32_t mxcsr, mxcsr_mask;
-    struct {
-        uint8_t bytes[10], reserved[6];
-    } st[8];
-    uint8_t rest[352];
+    uint8_t st[8][16], xmm[16][16], rest[96];
 } __attribute__((aligned(16)));
-_Static_assert(sizeof(struct fxsave_area) == 512, "the size that FXSAVE writes");
 
-static void save(struct fxsave_area *area)
+_Static_assert(sizeof(struct fpu_image) == 512, "layout of FXSAVE");
+
+/* The form that the guest's own code would use, so that nothing of the pointers is lost. Without
+ * CR4.OSFXSR a CPU may leave SSE out. */
+static void save(struct vcpu *vcpu, struct fpu_image *image)
 {
-    __asm__ volatile("fxsave %0" : "=m"(*area));
+    uint64_t cr4 = read_cr4();
+
+    memset(image, 0, sizeof(*image));
+    write_cr4(cr4 | CR4_OSFXSR);
+    if (vcpu_code_bits(vcpu) == 64)
+        __asm__ volatile("fxsave64 %0" : "+m"(*image));
+    else
+        __asm__ volatile("fxsave %0" : "+m"(*image));
+    write_cr4(cr4);
 }
 
-static void restore(const struct fxsave_area *area)
+static void restore(struct vcpu *vcpu, const struct fpu_image *image)
 {
-    __asm__ volatile("fxrstor %0" : : "m"(*area));
+    uint64_t cr4 = read_cr4();
+
+    write_cr4(cr4 | CR4_OSFXSR);
+    if (vcpu_code_bits(vcpu) == 64)
+        __asm__ volatile("fxrstor64 %0" : : "m"(*image));
+    else
+        __asm__ volatile("fxrstor %0" : : "m"(*image));
+    write_cr4(cr4);
 }
 
-/* The same with pointers of 64 bits instead of their selectors: loses nothing of a 64-bit guest's. */
-static void save64(struct fxsave_area *area)
+int target_fpu_read(struct vcpu *vcpu, unsigned regno, uint64_t *value)
 {
-    __asm__ volatile("fxsave64 %0" : "=m"(*area));
-}
+    struct fpu_image image;
 
-static void restore64(const struct fxsave_area *area)
-{
-    __asm__ volatile("fxrstor64 %0" : : "m"(*area));
-}
-
-int target_fpu_read(unsigned regno, uint64_t *value)
-{
-    struct fxsave_area area;
-
-    save(&area);
+    save(vcpu, &image);
     switch (regno) {
     case TL_REG_fctrl:
-        *value = area.fcw;
+        *value = image.fcw;
         return 0;
     case TL_REG_fstat:
-        *value = area.fsw;
+        *value = image.fsw;
         return 0;
-    case TL_REG_ftag: /* 0: in use, 3: empty */
+    case TL_REG_ftag: /* 0: in use, 3: empty; FXSAVE keeps one bit a register */
         *value = 0;
         for (unsigned i = 0; i < 8; i++)
-            *value |= (uint64_t)(area.ftw >> i & 1 ? 0 : 3) << 2 * i;
+            *value |= (uint64_t)(image.ftw >> i & 1 ? 0 : 3) << 2 * i;
         return 0;
     case TL_REG_fiseg:
-        *value = area.fcs;
+        *value = image.fcs;
         return 0;
     case TL_REG_fioff:
-        *value = area.fip;
+        *value = image.fip;
         return 0;
     case TL_REG_foseg:
-        *value = area.fds;
+        *value = image.fds;
         return 0;
     case TL_REG_fooff:
-        *value = area.fdp;
+        *value = image.fdp;
         return 0;
     case TL_REG_fop:
-        *value = area.fop;
+        *value = image.fop;
         return 0;
-    default:
+    case TL_REG_mxcsr:
+        *value = image.mxcsr;
+        return 0;
+    default: /* the wide ones */
         return -1;
     }
 }
 
-/* Registers that both layouts have at one place. */
-static int write_common(struct fxsave_area *area, unsigned regno, uint64_t value)
+static uint8_t abridged(uint64_t ftag)
 {
+    uint8_t ftw = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        if ((ftag >> 2 * i & 3) != 3)
+            ftw |= (uint8_t)(1u << i);
+    return ftw;
+}
+
+int target_fpu_write(struct vcpu *vcpu, unsigned regno, uint64_t value)
+{
+    uint64_t allowed = regno == TL_REG_fioff || regno == TL_REG_fooff ? UINT32_MAX
+                       : regno == TL_REG_fop                          ? 0x7ff
+                                                                      : UINT16_MAX;
+    struct fpu_image image;
+
+    save(vcpu, &image);
+    if (regno == TL_REG_mxcsr)
+        allowed = image.mxcsr_mask ? image.mxcsr_mask : MXCSR_MASK_DEFAULT;
+    if (value & ~allowed)
+        return -1;
     switch (regno) {
     case TL_REG_fctrl:
-        area->fcw = (uint16_t)value;
-        return 0;
+        image.fcw = (uint16_t)value;
+        break;
     case TL_REG_fstat:
-        area->fsw = (uint16_t)value;
-        return 0;
+        image.fsw = (uint16_t)value;
+        break;
     case TL_REG_ftag:
-        area->ftw = 0;
-        for (unsigned i = 0; i < 8; i++)
-            area->ftw |= (uint8_t)((value >> 2 * i & 3) != 3) << i;
-        return 0;
-    case TL_REG_fop: /* eleven bits of the opcode: the first five are the same for all */
-        area->fop = (uint16_t)value;
-        return value >> 11 ? -1 : 0;
-    default:
-        return -1;
-    }
-}
-
-static int write_pointer(struct fxsave_area *area, unsigned regno, uint64_t value)
-{
-    switch (regno) {
+        image.ftw = abridged(value);
+        break;
     case TL_REG_fiseg:
-        area->fcs = (uint16_t)value;
-        return value >> 16 ? -1 : 0;
+        image.fcs = (uint16_t)value;
+        break;
     case TL_REG_fioff:
-        area->fip = (uint32_t)value;
-        return 0;
+        image.fip = (uint32_t)value;
+        break;
     case TL_REG_foseg:
-        area->fds = (uint16_t)value;
-        return value >> 16 ? -1 : 0;
+        image.fds = (uint16_t)value;
+        break;
     case TL_REG_fooff:
-        area->fdp = (uint32_t)value;
-        return 0;
+        image.fdp = (uint32_t)value;
+        break;
+    case TL_REG_fop:
+        image.fop = (uint16_t)value;
+        break;
+    case TL_REG_mxcsr:
+        image.mxcsr = (uint32_t)value;
+        break;
     default:
         return -1;
     }
-}
-
-int target_fpu_write(unsigned regno, uint64_t value)
-{
-    struct fxsave_area area;
-
-    if (regno == TL_REG_fiseg || regno == TL_REG_fioff || regno == TL_REG_foseg ||
-        regno == TL_REG_fooff) {
-        save(&area);
-        if (value >> 32 || write_pointer(&area, regno, value))
-            return -1;
-        restore(&area);
-        return 0;
-    }
-    save64(&area);
-    if (value >> 16 || write_common(&area, regno, value))
-        return -1;
-    restore64(&area);
+    restore(vcpu, &image);
     return 0;
 }
 
-int target_reg80_read(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10])
+/* Where a wide register is in the image; NULL: it is none. */
+static uint8_t *wide(struct fpu_image *image, unsigned regno)
 {
-    struct fxsave_area area;
+    if (regno >= TL_REG_st0 && regno <= TL_REG_st7)
+        return image->st[regno - TL_REG_st0];
+    if (regno >= TL_REG_xmm0 && regno <= TL_REG_xmm15)
+        return image->xmm[regno - TL_REG_xmm0];
+    return NULL;
+}
+
+int target_reg_wide_read(void *machine, unsigned cpu, unsigned regno, uint8_t *bytes)
+{
+    struct fpu_image image;
 
     (void)machine;
-    (void)cpu;
-    if (regno < TL_REG_st0 || regno > TL_REG_st7)
+    save(target_vcpu(cpu), &image);
+    if (!wide(&image, regno))
         return -1;
-    save(&area);
-    memcpy(bytes, area.st[regno - TL_REG_st0].bytes, 10);
+    memcpy(bytes, wide(&image, regno), tl_regs[regno].bits / 8u);
     return 0;
 }
 
-/* An empty register that is written becomes one in use, as GDB's user expects who then reads it. */
-int target_reg80_write(void *machine, unsigned cpu, unsigned regno, const uint8_t bytes[10])
+int target_reg_wide_write(void *machine, unsigned cpu, unsigned regno, const uint8_t *bytes)
 {
-    struct fxsave_area area;
-    unsigned top;
+    struct vcpu *vcpu = target_vcpu(cpu);
+    struct fpu_image image;
 
     (void)machine;
-    (void)cpu;
-    if (regno < TL_REG_st0 || regno > TL_REG_st7)
+    save(vcpu, &image);
+    if (!wide(&image, regno))
         return -1;
-    save64(&area);
-    top = area.fsw >> 11 & 7;
-    memcpy(area.st[regno - TL_REG_st0].bytes, bytes, 10);
-    area.ftw |= (uint8_t)(1u << ((top + regno - TL_REG_st0) & 7));
-    restore64(&area);
+    memcpy(wide(&image, regno), bytes, tl_regs[regno].bits / 8u);
+    if (regno <= TL_REG_st7) /* an empty register that is written is in use from then on */
+        image.ftw |= (uint8_t)(1u << (((image.fsw >> 11) + regno - TL_REG_st0) & 7));
+    restore(vcpu, &image);
     return 0;
 }

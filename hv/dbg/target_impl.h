@@ -20,11 +20,11 @@ int target_reg_write(void *machine, unsigned cpu, unsigned regno, uint64_t value
 void target_dr_own(void *machine, unsigned cpu, struct dbg_dr *own);
 void target_dr_load(void *machine, unsigned cpu, const struct dbg_dr *loaded);
 
-/* target_fpu.c; -1: not such a register, or a value that it cannot hold. */
-int target_fpu_read(unsigned regno, uint64_t *value);
-int target_fpu_write(unsigned regno, uint64_t value);
-int target_reg80_read(void *machine, unsigned cpu, unsigned regno, uint8_t bytes[10]);
-int target_reg80_write(void *machine, unsigned cpu, unsigned regno, const uint8_t bytes[10]);
+/* target_fpu.c: rows with source FPU. */
+int target_fpu_read(struct vcpu *vcpu, unsigned regno, uint64_t *value);
+int target_fpu_write(struct vcpu *vcpu, unsigned regno, uint64_t value);
+int target_reg_wide_read(void *machine, unsigned cpu, unsigned regno, uint8_t *bytes);
+int target_reg_wide_write(void *machine, unsigned cpu, unsigned regno, const uint8_t *bytes);
 
 /* target_tl.c, target_exit.c, target_object.c */
 int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char *args,

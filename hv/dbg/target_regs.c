@@ -249,7 +249,7 @@ int target_reg_read(void *machine, unsigned cpu, unsigned regno, uint64_t *value
     case TL_SRC_FIELD:
         return read_field(vcpu, tl_regs[regno].name, value);
     default:
-        return target_fpu_read(regno, value);
+        return target_fpu_read(vcpu, regno, value);
     }
 }
 
@@ -416,9 +416,7 @@ int target_reg_write(void *machine, unsigned cpu, unsigned regno, uint64_t value
         return regno == TL_REG_exit_value ? write_exit_value(vcpu, value) : -1;
     case TL_SRC_FIELD:
         return write_field(vcpu, tl_regs[regno].name, value);
-    case TL_SRC_FPU:
-        return target_fpu_write(regno, value);
     default:
-        return -1;
+        return target_fpu_write(vcpu, regno, value);
     }
 }

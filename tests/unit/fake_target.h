@@ -13,7 +13,6 @@
 
 struct fake {
     uint64_t reg[TL_REG_COUNT];
-    uint8_t st[8][10];
     uint8_t mem[FAKE_MEM_BYTES];
     uint32_t shadow;
     uint8_t cpl, code_bits;
@@ -25,6 +24,7 @@ struct fake {
         uint8_t type, vector, len_bytes;
     } inject;
     uint64_t guest_dr6;
+    uint8_t wide[TL_REG_COUNT][16];
     uint64_t page[64];
     unsigned page_count, revived, reboots;
     struct dbg_wants wants;
@@ -57,21 +57,21 @@ static int fake_reg_write(void *m, unsigned cpu, unsigned regno, uint64_t value)
     return 0;
 }
 
-static int fake_reg80_read(void *m, unsigned cpu, unsigned regno, uint8_t bytes[10])
+static int fake_reg_wide_read(void *m, unsigned cpu, unsigned regno, uint8_t *bytes)
 {
     struct fake *f = m;
 
     (void)cpu;
-    memcpy(bytes, f->st[regno - TL_REG_st0], 10);
+    memcpy(bytes, f->wide[regno], tl_regs[regno].bits / 8u);
     return 0;
 }
 
-static int fake_reg80_write(void *m, unsigned cpu, unsigned regno, const uint8_t bytes[10])
+static int fake_reg_wide_write(void *m, unsigned cpu, unsigned regno, const uint8_t *bytes)
 {
     struct fake *f = m;
 
     (void)cpu;
-    memcpy(f->st[regno - TL_REG_st0], bytes, 10);
+    memcpy(f->wide[regno], bytes, tl_regs[regno].bits / 8u);
     return 0;
 }
 
@@ -375,8 +375,8 @@ static inline void fake_init(struct fake *f)
         .cpus = 1,
         .reg_read = fake_reg_read,
         .reg_write = fake_reg_write,
-        .reg80_read = fake_reg80_read,
-        .reg80_write = fake_reg80_write,
+        .reg_wide_read = fake_reg_wide_read,
+        .reg_wide_write = fake_reg_wide_write,
         .shadow_get = fake_shadow_get,
         .shadow_set = fake_shadow_set,
         .pending_step_clear = fake_nothing,

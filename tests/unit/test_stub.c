@@ -161,6 +161,8 @@ static void registers(void **state)
 
 static void register_writes(void **state)
 {
+    char wide[48];
+
     (void)state;
     attach();
     assert_string_equal(ask("P0=0100000000000000"), "+$OK#9a");
@@ -172,6 +174,29 @@ static void register_writes(void **state)
     assert_non_null(strstr(ask("p19"), "$0123456789abcdefc0ff"));
     assert_non_null(strstr(ask("P19=0000000000c0ff3f"), "$E.syntax"));
     assert_non_null(strstr(ask("P19=0123456789abcdefc0ff22"), "$E.syntax"));
+    /* 80 and 128 bits: all bytes or nothing. */
+    assert_string_equal(ask("P18=0102030405060708090a"), "+$OK#9a");
+    assert_int_equal(f.wide[TL_REG_st0][9], 10);
+    assert_non_null(strstr(ask("P18=0102030405060708090a0b"), "$E.syntax"));
+    assert_non_null(strstr(ask("P18=010203040506070809"), "$E.syntax"));
+    assert_non_null(strstr(ask("P18=x"), "$E.syntax"));
+    f.wide[TL_REG_xmm0][15] = 0;
+    snprintf(wide, sizeof(wide), "P%x=000102030405060708090a0b0c0d0e0f", TL_REG_xmm0);
+    assert_string_equal(ask(wide), "+$OK#9a");
+    assert_int_equal(f.wide[TL_REG_xmm0][15], 15);
+    wide[strlen(wide) - 1] = 'g';
+    assert_non_null(strstr(ask(wide), "$E.syntax"));
+}
+
+/* The bare line gets the short list of registers unless it asks for more. */
+static void description_has_two_lengths(void **state)
+{
+    (void)state;
+    attach();
+    assert_null(strstr(ask("qXfer:features:read:target.xml:0,fff"), "xmm0"));
+    assert_string_equal(ask("Qtl.option:description=full"), "+$OK#9a");
+    assert_non_null(strstr(ask("qXfer:features:read:target.xml:0,fff"), "xmm0"));
+    assert_true(tl_target_xml_full_len < 0xfff);
 }
 
 static void memory_ends_where_it_ends(void **state)
@@ -350,6 +375,7 @@ int main(void)
         cmocka_unit_test_setup(greeting_begins_a_session, setup),
         cmocka_unit_test_setup(registers, setup),
         cmocka_unit_test_setup(register_writes, setup),
+        cmocka_unit_test_setup(description_has_two_lengths, setup),
         cmocka_unit_test_setup(memory_ends_where_it_ends, setup),
         cmocka_unit_test_setup(unknown_is_empty, setup),
         cmocka_unit_test_setup(nak_resends_and_noise_is_skipped, setup),

@@ -278,7 +278,12 @@ static void registers_are_in_gdb_order(void **state)
     for (unsigned i = 0; i < sizeof(core) / sizeof(core[0]); i++)
         assert_string_equal(tl_regs[i].name, core[i]);
     for (unsigned i = 0; i < TL_REG_COUNT; i++) {
-        unsigned expected = i < 17 ? 64 : i < 24 ? 32 : i < 32 ? 80 : 64;
+        unsigned expected = i < 17              ? 64
+                            : i < 24            ? 32
+                            : i < 32            ? 80
+                            : i < TL_REG_xmm0   ? 64
+                            : i <= TL_REG_xmm15 ? 128
+                                                : 32;
 
         assert_int_equal(tl_regs[i].bits, expected);
         assert_int_equal(tl_reg_by_name(tl_regs[i].name, strlen(tl_regs[i].name)), (int)i);
@@ -299,8 +304,15 @@ static void target_description_is_small(void **state)
         regs++;
     for (const char *p = tl_target_xml; (p = strstr(p, "<feature ")); p++)
         features++;
+    assert_int_equal(regs, TL_REG_xmm0); /* the full one has these too */
+    regs = 0;
+    for (const char *p = tl_target_xml_full; (p = strstr(p, "<reg ")); p++)
+        regs++;
     assert_int_equal(regs, TL_REG_COUNT);
+    assert_int_equal(strlen(tl_target_xml_full), tl_target_xml_full_len);
     assert_int_equal(features, 3);
+    /* One reply holds the full one. */
+    assert_true(tl_target_xml_full_len < 4095);
     /* Nothing in it that a packet would have to escape. */
     assert_int_equal(strcspn(tl_target_xml, "#$}*"), tl_target_xml_len);
     print_message("target description: %u bytes, %u registers\n", tl_target_xml_len, regs);
