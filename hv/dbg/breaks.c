@@ -106,6 +106,7 @@ enum break_error breaks_insert(struct breaks *breaks, const struct break_request
         *bp = (struct breakpoint){.used = true,
                                   .type = r->type,
                                   .addr_gva = r->addr_gva,
+                                  .page_gpa = PAGE_NOWHERE,
                                   .len_bytes = is_data(r->type) ? (uint8_t)r->len_bytes : 1};
         breaks->count++;
         if (breaks->top < (unsigned)(bp - breaks->bp) + 1)

@@ -4,7 +4,8 @@
  * register that the guest does not use (linear address, any paging mode, nothing to hide); code
  * breakpoints beyond those take the right to execute away from their page in the nested map, and
  * the instructions around them are stepped. The guest can overwrite or reload the page: nothing of
- * ours is in it.
+ * ours is in it. Addresses whose mapping comes or goes need a register: a page that becomes present
+ * makes no exit.
  */
 #pragma once
 
@@ -17,6 +18,8 @@
 #define BREAK_FUEL      20000u /* opcodes for one evaluation */
 
 enum break_type { BREAK_SOFT, BREAK_HARD, BREAK_WRITE, BREAK_READ, BREAK_ACCESS }; /* Z0 to Z4 */
+
+#define PAGE_NOWHERE (~UINT64_C(0))
 
 enum break_place {
     PLACE_NONE, /* displaced: the guest took the debug register */
@@ -33,8 +36,11 @@ struct breakpoint {
     uint8_t slot;      /* PLACE_DR */
     uint8_t condition_count, command_count;
     uint16_t condition[BREAK_CODES_MAX], command[BREAK_CODES_MAX]; /* pool handles */
+    bool
+        moves; /* was unmapped, or on another page, at some time: first among code for a register */
+    bool told; /* that it waits for a mapping */
     uint64_t addr_gva;
-    uint64_t page_gpa; /* PLACE_PAGE */
+    uint64_t page_gpa; /* where it is mapped; PAGE_NOWHERE: not now, or not looked yet */
     uint64_t old;      /* READ: value at the last look, to tell a write */
     uint64_t hits;
 };
@@ -79,6 +85,9 @@ void breaks_remove_all(struct breaks *breaks);
 
 /* Chooses a place for each anew: after an insert, a guest's DR write, a change of paging. */
 void breaks_place(struct breaks *breaks);
+
+/* Says once of each breakpoint that waits for a mapping without a register to catch it. */
+void breaks_tell_waiting(struct breaks *breaks);
 
 /* Any with this place? Then the exits that may move it must be watched. */
 bool breaks_any(const struct breaks *breaks, enum break_place place);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Where breakpoints live: the guest's free debug registers first to watchpoints, which have no other
- * place, then to code; the remaining code breakpoints to their pages.
+ * place, then to code, what is not mapped before the rest; the remaining code breakpoints to their
+ * pages.
  */
 #include "dbg/breaks.h"
 
@@ -64,21 +65,42 @@ static bool in_real_mode(const struct dbg_target *t)
     return !(cr0 & 1);
 }
 
-static void place_code(struct breaks *breaks, struct breakpoint *bp, uint8_t *free)
+/* Notes where the address is mapped now. A CPU is told of a mapping that changes (MOV CR3, INVLPG, and
+ * that exits), but not of one that appears, nor of one that it has never used: what has moved once
+ * is watched by its linear address from then on, as long as there is a register. */
+static void look_up(struct breaks *breaks, struct breakpoint *bp)
 {
     const struct dbg_target *t = breaks->target;
     uint64_t gpa;
+
+    if (t->translate(t->machine, 0, bp->addr_gva, &gpa)) {
+        bp->moves = true;
+        bp->page_gpa = PAGE_NOWHERE;
+        return;
+    }
+    gpa &= ~UINT64_C(0xfff);
+    if (bp->page_gpa != PAGE_NOWHERE && bp->page_gpa != gpa)
+        bp->moves = true;
+    bp->page_gpa = gpa;
+    bp->told = false;
+}
+
+static void place_code(struct breaks *breaks, struct breakpoint *bp, uint8_t *free)
+{
+    const struct dbg_target *t = breaks->target;
 
     /* A CPU that compares EIP without the CS base misses real-mode code in a register. */
     bool avoid = t->caps.dr_without_base && bp->addr_gva < REAL_MODE_END && in_real_mode(t);
 
     if (!avoid && take_slot(bp, free))
         return;
-    bp->place = PLACE_UNMAPPED;
-    if (t->translate(t->machine, 0, bp->addr_gva, &gpa))
-        return;
-    bp->page_gpa = gpa & ~UINT64_C(0xfff);
-    bp->place = PLACE_PAGE;
+    bp->place = bp->page_gpa == PAGE_NOWHERE ? PLACE_UNMAPPED : PLACE_PAGE;
+}
+
+/* Code's order for the registers: mappings that move, GDB's hardware breakpoints, the rest. */
+static unsigned turn_of(const struct breakpoint *bp)
+{
+    return bp->moves ? 0 : bp->type == BREAK_HARD ? 1 : 2;
 }
 
 static bool listed(const uint64_t *pages, unsigned count, uint64_t page)
@@ -131,12 +153,33 @@ void breaks_place(struct breaks *breaks)
                 displaced(breaks, bp);
         }
     }
-    for (unsigned pass = 0; pass < 2;
-         pass++) /* GDB's hardware breakpoints before its software ones */
+    for (unsigned i = 0; i < BREAKS_MAX; i++)
+        if (breaks->bp[i].used && !is_data(&breaks->bp[i]))
+            look_up(breaks, &breaks->bp[i]);
+    for (unsigned turn = 0; turn < 3; turn++)
         for (unsigned i = 0; i < BREAKS_MAX; i++)
-            if (breaks->bp[i].used && breaks->bp[i].type == (pass ? BREAK_SOFT : BREAK_HARD))
+            if (breaks->bp[i].used && !is_data(&breaks->bp[i]) && turn_of(&breaks->bp[i]) == turn)
                 place_code(breaks, &breaks->bp[i], &free);
     sync_pages(breaks);
+}
+
+void breaks_tell_waiting(struct breaks *breaks)
+{
+    for (unsigned i = 0; i < breaks->top; i++) {
+        struct breakpoint *bp = &breaks->bp[i];
+        char text[160];
+        size_t len;
+
+        if (!bp->used || bp->place != PLACE_UNMAPPED || bp->told)
+            continue;
+        bp->told = true;
+        len =
+            fmt_str(text, sizeof(text),
+                    "breakpoint at %#lx waits: not mapped, and no debug register is free to catch "
+                    "a mapping that appears without MOV CR or INVLPG\n",
+                    bp->addr_gva);
+        breaks->out.text(breaks->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
+    }
 }
 
 bool breaks_any(const struct breaks *breaks, enum break_place place)

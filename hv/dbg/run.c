@@ -92,6 +92,11 @@ bool run_resume(struct run *run, unsigned cpu, enum run_goal goal, uint64_t rang
     run->cpu[cpu].goal = (uint8_t)goal;
     run->cpu[cpu].range_first = range_first;
     run->cpu[cpu].range_end = range_end;
+    if (run->breaks->count) { /* the person may have changed page tables, or registers */
+        breaks_place(run->breaks);
+        run_sync(run);
+        breaks_tell_waiting(run->breaks);
+    }
     if (goal == RUN_CONTINUE) {
         enum break_place place = breaks_at(run->breaks, pc_gva(run, cpu));
 

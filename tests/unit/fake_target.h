@@ -24,6 +24,7 @@ struct fake {
         uint8_t type, vector, len_bytes;
     } inject;
     uint64_t guest_dr6;
+    uint64_t hole_gva; /* this page is not mapped; 0: all are */
     uint8_t wide[TL_REG_COUNT][16];
     uint64_t page[64];
     unsigned page_count, revived, reboots;
@@ -141,8 +142,10 @@ static size_t fake_mem_write(void *m, unsigned cpu, uint64_t gva, const void *bu
 
 static int fake_translate(void *m, unsigned cpu, uint64_t gva, uint64_t *gpa)
 {
-    (void)m, (void)cpu;
-    if (gva >= FAKE_MEM_BYTES)
+    const struct fake *f = m;
+
+    (void)cpu;
+    if (gva >= FAKE_MEM_BYTES || (f->hole_gva && gva >> 12 == f->hole_gva >> 12))
         return -1;
     *gpa = gva;
     return 0;

@@ -69,6 +69,35 @@ static void four_registers_then_pages(void **state)
     assert_false(f.borrowed);
 }
 
+/* What is not mapped takes a register from what is, keeps it when it is mapped, and what finds none is
+ * said to wait, once. */
+static void unmapped_code_takes_the_registers(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++)
+        insert(BREAK_HARD, 0x2000 + 0x1000 * i, 1);
+    assert_int_equal(insert(BREAK_SOFT, FAKE_MEM_BYTES, 1), BREAK_OK);
+    assert_int_equal(breaks.bp[5].place, PLACE_DR);
+    assert_int_equal(breaks.bp[3].place, PLACE_PAGE);
+    f.hole_gva = 0x2000; /* its page goes away ... */
+    breaks_place(&breaks);
+    assert_int_equal(breaks.bp[0].place, PLACE_DR);
+    f.hole_gva = 0; /* ... and comes back: it may again */
+    breaks_place(&breaks);
+    assert_int_equal(breaks.bp[0].place, PLACE_DR);
+    assert_int_equal(breaks.bp[5].place, PLACE_DR);
+    assert_int_equal(breaks.bp[4].place, PLACE_PAGE);
+    for (unsigned i = 0; i < 4; i++)
+        insert(BREAK_SOFT, FAKE_MEM_BYTES + 0x1000 * (i + 1), 1);
+    assert_true(breaks_any(&breaks, PLACE_UNMAPPED));
+    assert_string_equal(said, "");
+    run_resume(&run, 0, RUN_CONTINUE, 0, 0);
+    assert_non_null(strstr(said, "waits: not mapped"));
+    said[0] = 0;
+    run_resume(&run, 0, RUN_CONTINUE, 0, 0);
+    assert_string_equal(said, "");
+}
+
 static void watchpoint_displaces_code(void **state)
 {
     (void)state;
@@ -382,6 +411,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(four_registers_then_pages, setup),
+        cmocka_unit_test_setup(unmapped_code_takes_the_registers, setup),
         cmocka_unit_test_setup(watchpoint_displaces_code, setup),
         cmocka_unit_test_setup(guest_registers_are_left_to_the_guest, setup),
         cmocka_unit_test_setup(bad_requests, setup),
