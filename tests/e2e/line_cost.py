@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -197,3 +198,43 @@ def exit_ticks(work: Path, platform: Platform, events: int) -> int:
             found = re.search(r"ticks for all 0x([0-9a-f]+)$", vm.text(), re.MULTILINE)
             assert found
             return int(found[1], 16)
+
+
+# What the guest does when somebody wants to break in, and the guest that does it.
+BREAK_IN_STATES = {
+    "running": "gdb_target",
+    "IF=0 spin": "spin_cli",
+    "HLT with IF=0": "hlt_cli",
+    "NMI storm": "nmi_storm",
+    "exit storm": "exit_storm",
+}
+
+
+def break_in_ms(work: Path, platform: Platform, guest: str, rounds: int = 5) -> list[float]:
+    """Milliseconds from 0x03 into the bare line to the stop reply, each after a moment of running. The
+    guest's time never passes faster (sync=slowdown), so that it took the guest no longer."""
+
+    def until(sock: socket.socket, pattern: bytes) -> float:
+        seen = b""
+        while not re.search(pattern, seen, re.DOTALL):
+            data = sock.recv(4096)
+            if not data:
+                raise RuntimeError(f"{guest}: the line ended: {seen!r}")
+            seen += data
+        end = time.monotonic()
+        sock.sendall(b"+")
+        return end
+
+    took = []
+    with waiting(work, platform, guest) as line:
+        with socket.create_connection(("127.0.0.1", line.client_port), timeout=30) as sock:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.sendall(b"$qSupported#37")
+            until(sock, rb"PacketSize.*#..")
+            for _ in range(rounds):
+                sock.sendall(b"$vCont;c#a8")
+                time.sleep(0.5)
+                begun = time.monotonic()
+                sock.sendall(b"\x03")
+                took.append(1000 * (until(sock, rb"\$T02.*tl\.why:break-in;.*#..") - begun))
+    return took

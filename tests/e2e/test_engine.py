@@ -8,8 +8,12 @@ import re
 import time
 from pathlib import Path
 
+import pytest
+
 from console import Result, trapline
-from line_cost import BYTES_A_SECOND, broker, exit_ticks, gdb, waiting
+from line_cost import (
+    BREAK_IN_STATES, BYTES_A_SECOND, break_in_ms, broker, exit_ticks, gdb, waiting,
+)
 from line_proxy import LineProxy
 from machine import Machine, Platform, tiny
 
@@ -145,3 +149,13 @@ def test_events_of_other_kinds_cost_nothing(platform: Platform, work: Path) -> N
     print(f"{platform.name}: {none} instructions without, {many} with 100 events of other kinds")
     assert none > 10000 * 50, "that many exits take more"
     assert abs(many - none) < 10000, (none, many)
+
+
+@pytest.mark.parametrize("state", BREAK_IN_STATES)
+def test_break_in(platform: Platform, work: Path, state: str) -> None:
+    """0x03 stops the guest in every state, again and again (`make bench ARGS=breakin` says how soon)."""
+    took = break_in_ms(work, platform, BREAK_IN_STATES[state], rounds=3)
+    print(f"{platform.name}, {state}: {', '.join(f'{ms:.1f}' for ms in took)} ms")
+    assert len(took) == 3
+    if state == "NMI storm":  # the guest's own handler took 100 of them
+        assert b"100 NMIs".hex().encode() in (work / "line.txt").read_bytes()
