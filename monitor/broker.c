@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * See broker.h. GDB's packets are passed to the session and its replies back; acknowledgements, no-ack
- * mode, detach and kill end here, because they are about GDB's connection and not about the machine.
+ * See broker.h. The socket: who may connect, bytes into packets and replies into bytes. What a packet
+ * means is broker_packets.c's.
  */
-#include "monitor/broker.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,23 +13,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "monitor/console.h"
+#include "monitor/broker_impl.h"
 #include "monitor/out.h"
-#include "monitor/stops.h"
-#include "monitor/target.h"
-#include "protocol/rsp.h"
 
 #define TEXT_BYTES 512u /* of console or log, in one O packet */
-
-struct broker {
-    struct console *console;
-    int listener, client;
-    bool no_ack, owns, has_slot;
-    struct rsp_rx rx;
-    uint8_t packet[RSP_PACKET_MAX];
-    uint8_t frame[2 * SESSION_PACKET_BYTES + 64]; /* the last reply, for a NAK */
-    size_t frame_len_bytes;
-};
 
 struct broker *broker_new(struct console *console, int port)
 {
@@ -47,7 +32,12 @@ struct broker *broker_new(struct console *console, int port)
     if (!broker)
         return NULL;
     broker->console = console;
-    broker->client = -1;
+    broker->client = broker->listener = broker->refused = -1;
+    broker->cache = broker_cache_new();
+    if (!broker->cache) {
+        free(broker);
+        return NULL;
+    }
     broker->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     setsockopt(broker->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (broker->listener < 0 ||
@@ -68,8 +58,12 @@ void broker_free(struct broker *broker)
         return;
     if (broker->client >= 0)
         close(broker->client);
+    if (broker->refused >= 0)
+        close(broker->refused);
     if (broker->listener >= 0)
         close(broker->listener);
+    broker_breaks_end(broker, true);
+    broker_cache_free(broker->cache);
     free(broker);
 }
 
@@ -80,17 +74,20 @@ bool broker_owns(const struct broker *broker)
 
 bool broker_connected(const struct broker *broker)
 {
-    return broker && broker->client >= 0;
+    return broker && broker->client >= 0 && broker->greeted;
 }
 
-static void hang_up(struct broker *broker, const char *why)
+void broker_hang_up(struct broker *broker, const char *why)
 {
     if (broker->client < 0)
         return;
     close(broker->client);
     broker->client = -1;
-    broker->owns = false;
-    out_printf("[GDB %s]\n", why);
+    broker->must_clean = true;
+    if (broker->greeted)
+        out_printf("[GDB %s%s]\n", why,
+                   broker->owns && console_running(broker->console) ? "; the guest runs on" : "");
+    broker->owns = broker->greeted = false;
 }
 
 static void put(struct broker *broker, const void *bytes, size_t len_bytes)
@@ -109,7 +106,7 @@ static void put(struct broker *broker, const void *bytes, size_t len_bytes)
                 continue;
         }
         if (sent <= 0) {
-            hang_up(broker, "is gone");
+            broker_hang_up(broker, "is gone");
             return;
         }
         from += sent;
@@ -117,7 +114,7 @@ static void put(struct broker *broker, const void *bytes, size_t len_bytes)
     }
 }
 
-static void reply(struct broker *broker, const void *bytes, size_t len_bytes)
+void broker_reply(struct broker *broker, const void *bytes, size_t len_bytes)
 {
     struct rsp_tx tx;
 
@@ -127,133 +124,17 @@ static void reply(struct broker *broker, const void *bytes, size_t len_bytes)
     put(broker, broker->frame, broker->frame_len_bytes);
 }
 
-static void reply_text(struct broker *broker, const char *text)
+void broker_reply_text(struct broker *broker, const char *text)
 {
-    reply(broker, text, strlen(text));
+    broker_reply(broker, text, strlen(text));
 }
 
-static bool is_resume(const char *packet)
+/* The first packet makes a connection GDB's: something that only knocked leaves the guest alone. */
+static void greet(struct broker *broker)
 {
-    return strncmp(packet, "vCont;", 6) == 0 || strchr("csCS", packet[0]) ||
-           strncmp(packet, "Qtl.nextexit", 12) == 0;
-}
-
-static void resume(struct broker *broker, const char *packet)
-{
-    struct console *console = broker->console;
-
-    if (console_running(console)) {
-        reply_text(broker, "E.running: the console lets the guest run; interrupt it there");
+    if (broker->greeted)
         return;
-    }
-    target_forget(console->target);
-    broker->owns = session_resume(console->session, packet);
-    if (!broker->owns)
-        reply_text(broker, "E.lost: the line is lost");
-}
-
-/* Stubs differ in what they can; no-ack mode is ours to offer. */
-static void supported(struct broker *broker, const char *packet, size_t len_bytes)
-{
-    char text[SESSION_PACKET_BYTES];
-    const uint8_t *answer;
-    long got = session_request(broker->console->session, packet, len_bytes, &answer);
-
-    if (got < 0)
-        reply_text(broker, "PacketSize=1000;QStartNoAckMode+");
-    else {
-        snprintf(text, sizeof(text), "%.3900s;QStartNoAckMode+", (const char *)answer);
-        reply_text(broker, text);
-    }
-}
-
-static void forward(struct broker *broker, const char *packet, size_t len_bytes)
-{
-    struct console *console = broker->console;
-    const uint8_t *answer;
-    long got = session_request(console->session, packet, len_bytes, &answer);
-
-    if (got < 0) {
-        reply_text(broker, "E.lost: no answer from the hypervisor");
-        return;
-    }
-    if (strchr("GPMX", packet[0]) || strncmp(packet, "Qtl.", 4) == 0)
-        target_forget(console->target); /* the console's picture is old now */
-    reply(broker, answer, (size_t)got);
-}
-
-static void serve_packet(struct broker *broker)
-{
-    struct console *console = broker->console;
-    char packet[RSP_PACKET_MAX + 1];
-    size_t len_bytes = broker->rx.length;
-
-    memcpy(packet, broker->packet, len_bytes);
-    packet[len_bytes] = '\0';
-    if (!broker->no_ack)
-        put(broker, "+", 1);
-    if (!console_attached(console)) {
-        reply_text(broker, "E.lost: the machine is gone");
-    } else if (strcmp(packet, "QStartNoAckMode") == 0) {
-        reply_text(broker, "OK");
-        broker->no_ack = true;
-    } else if (packet[0] == 'D') {
-        reply_text(broker, "OK");
-        hang_up(broker, "has detached; the guest stays as it is");
-    } else if (packet[0] == 'k') {
-        hang_up(broker, "has gone (kill never touches the machine)");
-    } else if (is_resume(packet)) {
-        resume(broker, packet);
-    } else if (strncmp(packet, "qSupported", 10) == 0) {
-        supported(broker, packet, len_bytes);
-    } else if (strcmp(packet, "?") == 0 && !console_running(console)) {
-        reply_text(broker, session_stop_text(console->session));
-    } else {
-        forward(broker, packet, len_bytes);
-    }
-}
-
-static void serve_byte(struct broker *broker, uint8_t byte)
-{
-    switch (rsp_rx_byte(&broker->rx, byte)) {
-    case RSP_READY:
-        serve_packet(broker);
-        break;
-    case RSP_BAD_CHECKSUM:
-    case RSP_TOO_LONG:
-        if (!broker->no_ack)
-            put(broker, "-", 1);
-        break;
-    case RSP_NAK:
-        put(broker, broker->frame, broker->frame_len_bytes);
-        break;
-    case RSP_BREAK:
-        if (console_running(broker->console))
-            session_break_in(broker->console->session);
-        break;
-    default:
-        break;
-    }
-}
-
-static void welcome(struct broker *broker)
-{
-    static const char busy[] = "$E.busy: another GDB is connected#00";
-    int fd = accept4(broker->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
-
-    if (fd < 0)
-        return;
-    if (broker->client >= 0) {
-        if (write(fd, busy, sizeof(busy) - 1) < 0)
-            errno = 0; /* it will see the hang-up anyway */
-        close(fd);
-        return;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    broker->client = fd;
-    broker->no_ack = false;
-    broker->frame_len_bytes = 0;
-    rsp_rx_init(&broker->rx, broker->packet, sizeof(broker->packet), false);
+    broker->greeted = true;
     out_printf("[GDB has connected]\n");
     if (console_running(broker->console)) {
         /* GDB believes that a connected target stands. */
@@ -261,31 +142,128 @@ static void welcome(struct broker *broker)
     }
 }
 
+static void serve_packet(struct broker *broker)
+{
+    char packet[RSP_PACKET_MAX + 1];
+    size_t len_bytes = broker->rx.length;
+
+    memcpy(packet, broker->packet, len_bytes);
+    packet[len_bytes] = '\0';
+    if (!broker->no_ack)
+        put(broker, "+", 1);
+    broker_packet(broker, packet, len_bytes);
+}
+
+static void serve_byte(struct broker *broker, uint8_t byte)
+{
+    switch (rsp_rx_byte(&broker->rx, byte)) {
+    case RSP_READY:
+        greet(broker);
+        serve_packet(broker);
+        break;
+    case RSP_BAD_CHECKSUM:
+        if (!broker->no_ack)
+            put(broker, "-", 1);
+        break;
+    case RSP_TOO_LONG:
+        if (!broker->no_ack)
+            put(broker, "+", 1); /* it came whole; again it would be as long */
+        broker_reply_text(broker, "E.too-long: a packet has at most 4096 bytes");
+        break;
+    case RSP_NAK:
+        put(broker, broker->frame, broker->frame_len_bytes);
+        break;
+    case RSP_BREAK:
+        if (!console_running(broker->console))
+            break; /* a reply that nobody waits for would shift all later ones */
+        if (!broker->owns)
+            out_printf("[GDB asks to stop the guest]\n");
+        session_break_in(broker->console->session);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The other one is told in GDB's own words. Closing at once would throw the words away together with
+ * what it has sent meanwhile: it is closed when it has hung up, or at the next one. */
+static void refuse(struct broker *broker, int fd)
+{
+    uint8_t frame[160];
+    struct rsp_tx tx;
+
+    rsp_tx_start(&tx, frame, sizeof(frame), false);
+    rsp_tx_str(&tx, "E.busy: another GDB is connected to this trapline; it must detach first");
+    if (send(fd, "+", 1, MSG_NOSIGNAL) < 0 || send(fd, frame, rsp_tx_finish(&tx), MSG_NOSIGNAL) < 0)
+        errno = 0; /* it is gone already */
+    shutdown(fd, SHUT_WR);
+    if (broker->refused >= 0)
+        close(broker->refused);
+    broker->refused = fd;
+    out_printf("[a second GDB was sent away]\n");
+}
+
+static void hear_refused(struct broker *broker)
+{
+    uint8_t bytes[512];
+    ssize_t got = read(broker->refused, bytes, sizeof(bytes));
+
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
+        close(broker->refused);
+        broker->refused = -1;
+    }
+}
+
+static void welcome(struct broker *broker)
+{
+    int fd = accept4(broker->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), one = 1;
+
+    if (fd < 0)
+        return;
+    if (broker->client >= 0 && broker->greeted) {
+        refuse(broker, fd);
+        return;
+    }
+    if (broker->client >= 0)
+        close(broker->client); /* it never said a word of GDB's */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    broker->client = fd;
+    broker->greeted = broker->no_ack = false;
+    broker->frame_len_bytes = 0;
+    rsp_rx_init(&broker->rx, broker->packet, sizeof(broker->packet), false);
+}
+
 nfds_t broker_slots(struct broker *broker, struct pollfd *slots, nfds_t cap)
 {
-    if (cap < 2)
+    if (cap < 3)
         return 0;
     slots[0] = (struct pollfd){.fd = broker->listener, .events = POLLIN};
     /* While a request of the console is under way, GDB's wait in its socket. */
     broker->has_slot = broker->client >= 0 && !session_busy(broker->console->session);
     slots[1] = (struct pollfd){.fd = broker->has_slot ? broker->client : -1, .events = POLLIN};
-    return 2;
+    slots[2] = (struct pollfd){.fd = broker->refused, .events = POLLIN};
+    return 3;
 }
 
-void broker_serve(struct broker *broker, const struct pollfd *slots, nfds_t count)
+/* GDB is gone, perhaps without a word: so go its breakpoints, as soon as the stub can be asked. */
+static void clean_up(struct broker *broker)
+{
+    struct console *console = broker->console;
+
+    if (!broker->must_clean || broker->client >= 0 || !console_attached(console) ||
+        console_running(console) || session_busy(console->session))
+        return;
+    broker->must_clean = false;
+    broker_breaks_end(broker, false);
+}
+
+static void serve_client(struct broker *broker)
 {
     uint8_t bytes[2048];
-    ssize_t got;
+    ssize_t got = read(broker->client, bytes, sizeof(bytes));
 
-    if (count < 2)
-        return;
-    if (slots[0].revents)
-        welcome(broker);
-    if (!broker->has_slot || !slots[1].revents || broker->client < 0)
-        return;
-    got = read(broker->client, bytes, sizeof(bytes));
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        hang_up(broker, "has closed its connection");
+        broker_hang_up(broker, "has closed its connection");
         return;
     }
     /* Each packet may run the poll loop again; has_slot keeps this function out of itself. */
@@ -293,12 +271,48 @@ void broker_serve(struct broker *broker, const struct pollfd *slots, nfds_t coun
         serve_byte(broker, bytes[i]);
 }
 
+void broker_serve(struct broker *broker, const struct pollfd *slots, nfds_t count)
+{
+    if (count < 3)
+        return;
+    if (slots[2].revents && broker->refused == slots[2].fd)
+        hear_refused(broker);
+    if (broker->has_slot && slots[1].revents && broker->client == slots[1].fd)
+        serve_client(broker);
+    if (slots[0].revents)
+        welcome(broker);
+    clean_up(broker);
+}
+
+void broker_before_resume(struct broker *broker)
+{
+    if (broker)
+        broker_breaks_flush(broker);
+}
+
+void broker_gone(struct broker *broker, const char *why, bool in_order)
+{
+    char text[300];
+
+    if (!broker)
+        return;
+    broker_breaks_end(broker, true);
+    broker->must_clean = broker->one_vcpu = broker->met = false;
+    if (broker->client < 0)
+        return;
+    snprintf(text, sizeof(text), "trapline: %s\n", why);
+    broker_text(broker, (const uint8_t *)text, strlen(text));
+    if (broker->owns)
+        broker_reply_text(broker, in_order ? "W00" : "W01");
+    broker_hang_up(broker, "was told so");
+}
+
 void broker_stopped(struct broker *broker)
 {
     if (!broker || !broker->owns || broker->client < 0)
         return;
     broker->owns = false;
-    reply_text(broker, session_stop_text(broker->console->session));
+    broker_reply_text(broker, session_stop_text(broker->console->session));
 }
 
 void broker_text(struct broker *broker, const uint8_t *bytes, size_t len_bytes)
@@ -329,5 +343,5 @@ void broker_refused(struct broker *broker, const char *why)
         return;
     broker->owns = false;
     snprintf(text, sizeof(text), "E.refused: %s", why);
-    reply_text(broker, text);
+    broker_reply_text(broker, text);
 }

@@ -33,5 +33,11 @@ void broker_text(struct broker *broker, const uint8_t *bytes, size_t len_bytes);
 /* The resume that GDB asked for did not happen. */
 void broker_refused(struct broker *broker, const char *why);
 
-/* GDB is connected. */
+/* The console is about to let the guest go: GDB's breakpoints that wait for their removal go out. */
+void broker_before_resume(struct broker *broker);
+
+/* The machine, or the line to it, is gone: GDB is told and sent away. */
+void broker_gone(struct broker *broker, const char *why, bool in_order);
+
+/* GDB is connected (and has said something): the guest's runs are its. */
 bool broker_connected(const struct broker *broker);

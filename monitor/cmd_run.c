@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/broker.h"
 #include "monitor/console.h"
 #include "monitor/eval.h"
 #include "monitor/out.h"
@@ -16,10 +17,14 @@
  * back at once, the stop will show itself. */
 static enum cmd_result go(struct console *console, const char *request, bool wait)
 {
-    target_forget(console->target);
+    if (broker_connected(console->broker)) {
+        out_error("GDB is connected and decides when the guest runs: let it go on there, or let "
+                  "GDB detach first");
+        return CMD_ERROR;
+    }
     console->dead_unasked = false;
     console->output_seen_bytes = console->output_len_bytes;
-    if (!session_resume(console->session, request)) {
+    if (!console_resume(console, request)) {
         out_error("%s", session_why(console->session));
         return CMD_LOST;
     }
@@ -136,6 +141,7 @@ static enum cmd_result cmd_detach(struct console *console, const struct cmd_args
     }
     snprintf(console->why_detached, sizeof(console->why_detached),
              "detached; the guest runs by itself");
+    broker_gone(console->broker, "the console has detached from the machine", false);
     out_printf("[detached: the guest goes on, the line is text]\n");
     return CMD_OK;
 }
@@ -157,6 +163,7 @@ static enum cmd_result cmd_kill(struct console *console, const struct cmd_args *
     console->dead_unasked = false;
     session_lose(console->session, "the machine was switched off");
     snprintf(console->why_detached, sizeof(console->why_detached), "it was switched off by `kill`");
+    broker_gone(console->broker, "the machine was switched off", false);
     out_printf("[the machine is off]\n");
     return CMD_OK;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/broker.h"
 #include "monitor/console.h"
 #include "monitor/eval.h"
 #include "monitor/files.h"
@@ -161,13 +162,12 @@ static enum cmd_result expect_output(struct console *console, const char *rest)
     wanted = &want;
     if (!output_came(console) && seconds > 0) {
         /* Output comes only from a running guest: let it run meanwhile, and stop it afterwards. */
-        bool was_stopped = console_attached(console) && !console_running(console);
+        bool was_stopped = console_attached(console) && !console_running(console) &&
+                           !broker_connected(console->broker);
 
         console->waiting_stop = true;
-        if (was_stopped) {
-            target_forget(console->target);
-            session_resume(console->session, "vCont;c");
-        }
+        if (was_stopped)
+            console_resume(console, "vCont;c");
         console_wait_until(console, output_came, (int)(seconds * 1000));
         console->waiting_stop = false;
         if (was_stopped && console_running(console)) {

@@ -203,6 +203,7 @@ static void say_end(struct console *console, const char *why)
     snprintf(console->why_detached, sizeof(console->why_detached), "%.200s%s", why, next);
     out_guest_flush();
     out_printf("%s[%s]%s\n", out_style(OUT_DIM), why, out_style(OUT_PLAIN));
+    broker_gone(console->broker, why, console->end_seen && console->end != MACHINE_CRASHED);
 }
 
 static void machine_ended(struct console *console)
@@ -390,8 +391,7 @@ static bool pass(struct console *console)
         view_stop(console);
     else if (console->passed == PASSED_SHOWN + 1)
         out_printf("[further stops at events seen before are not shown]\n");
-    target_forget(console->target);
-    return session_resume(console->session, "vCont;c");
+    return console_resume(console, "vCont;c");
 }
 
 /* Once per session, at the first stop in a kernel whose symbols we have. */
@@ -408,6 +408,7 @@ static void find_kernel(struct console *console)
 static bool take_stop(struct console *console)
 {
     const char *refusal;
+    bool gdbs;
 
     console->stop_is_new = false;
     refusal = session_refusal(console->session);
@@ -417,16 +418,20 @@ static bool take_stop(struct console *console)
         broker_refused(console->broker, refusal);
         return false;
     }
-    if (broker_owns(console->broker)) {
+    gdbs = broker_owns(console->broker);
+    if (gdbs) {
         broker_stopped(console->broker);
-    } else if (stops_after_stop(console) && !console->interrupted) {
-        return session_resume(console->session, "vCont;c");
+    } else if (!broker_connected(console->broker) && stops_after_stop(console) &&
+               !console->interrupted) {
+        return console_resume(console, "vCont;c");
     }
     judge_death(console);
     if (console->last_command && !console->dead_unasked && !console->interrupted &&
-        stops_again(console))
+        !broker_connected(console->broker) && stops_again(console))
         return pass(console);
-    if (!console->quiet_stop) {
+    if (gdbs && !console->died) {
+        view_stop_of_gdb(console); /* GDB asks what it wants to know; the line has enough to do */
+    } else if (!console->quiet_stop) {
         find_kernel(console);
         view_stop(console);
     }
@@ -496,6 +501,13 @@ bool console_pump_keys(struct console *console, int timeout_ms, bool keys)
 bool console_pump(struct console *console, int timeout_ms)
 {
     return console_pump_keys(console, timeout_ms, false) && !console->interrupted;
+}
+
+bool console_resume(struct console *console, const char *request)
+{
+    broker_before_resume(console->broker);
+    target_forget(console->target);
+    return session_resume(console->session, request);
 }
 
 bool console_wait_until(struct console *console, bool (*done)(struct console *), int timeout_ms)

@@ -75,6 +75,9 @@ int console_run(struct console *console);
 /* Stops the machine, frees everything, gives the terminal back. */
 void console_close(struct console *console);
 
+/* Lets the guest go by the console's will ("vCont;c"). False: the line is lost. */
+bool console_resume(struct console *console, const char *request);
+
 /* One round of the poll loop: waits at most timeout_ms. False when waiting is pointless: ^C, time-
  * out, line lost, quitting. */
 bool console_pump(struct console *console, int timeout_ms);

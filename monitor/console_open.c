@@ -189,6 +189,7 @@ bool console_reset(struct console *console)
         if (!start_machine(console))
             return false;
     }
+    broker_gone(console->broker, "the machine was reset", false);
     stops_free(console);
     target_forget_all(console->target);
     console->why_detached[0] = '\0';

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "monitor/broker.h"
 #include "monitor/console_impl.h"
 #include "monitor/editor.h"
 #include "monitor/out.h"
@@ -17,6 +18,7 @@
 
 #define PROMPT         "(tl) "
 #define PROMPT_RUNNING "(tl running) "
+#define PROMPT_GDB     "(tl gdb) "
 #define HANG_LOOK_MS   3000u
 
 /* readline's callbacks carry no context: there is one console a process. */
@@ -112,7 +114,10 @@ static void prompt_loop(struct console *console)
     the_console = console;
     editor_start(PROMPT, &calls);
     while (!console->quitting) {
-        editor_prompt(console_running(console) ? PROMPT_RUNNING : PROMPT);
+        /* With GDB there it stays the same: a thousand steps must not draw it a thousand times. */
+        editor_prompt(broker_connected(console->broker) ? PROMPT_GDB
+                      : console_running(console)        ? PROMPT_RUNNING
+                                                        : PROMPT);
         editor_show();
         console_pump_keys(console, -1, true);
         console->interrupted = false;

@@ -278,6 +278,11 @@ static bool take_output(struct session *session, const uint8_t *payload, size_t 
     return true;
 }
 
+unsigned session_epoch(const struct session *session)
+{
+    return session->epoch;
+}
+
 void session_take_stop(struct session *session, const uint8_t *payload, size_t len_bytes)
 {
     if (len_bytes >= sizeof(session->stop))
@@ -285,6 +290,7 @@ void session_take_stop(struct session *session, const uint8_t *payload, size_t l
     memcpy(session->stop, payload, len_bytes);
     session->stop[len_bytes] = '\0';
     session->state = SESSION_STOPPED;
+    session->epoch++;
     session->calls.stopped(session->calls.ctx);
 }
 

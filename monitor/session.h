@@ -109,6 +109,10 @@ bool session_break_in(struct session *session);
 /* The last stop reply, "" before the first. */
 const char *session_stop_text(const struct session *session);
 
+/* Changes whenever an answer given before may be true no more: at a resume, a stop, and a request that
+ * does more than read, whoever made it. */
+unsigned session_epoch(const struct session *session);
+
 /* D: the guest goes on without us; the line is text again. */
 bool session_detach(struct session *session);
 

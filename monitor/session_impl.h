@@ -41,6 +41,7 @@ struct session {
     bool timed_at_start; /* the timed log stands at the start of a line */
     struct session_counts counts;
 
+    unsigned epoch; /* session_epoch() */
     bool waiting; /* for the reply to a request */
     bool silent;  /* the link has heard nothing for two seconds */
     /* Over the link: replies that nobody waits for any more and that will still come, before any other.

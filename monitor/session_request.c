@@ -12,9 +12,27 @@
 
 #define REPLY_TIMEOUT_MS 20000 /* carriers repeat much earlier; this is the end of patience */
 
+/* Requests that leave the machine, and what later answers say, as they are. What is not here may do
+ * anything. */
+static bool only_reads(const uint8_t *request, size_t len_bytes)
+{
+    static const char *const words[] = {"vCont?", "vMustReplyEmpty", "QStartNoAckMode"};
+
+    if (len_bytes > 0 && memchr("mxgpT?", request[0], 6))
+        return true;
+    if (len_bytes > 0 && request[0] == 'q')
+        return len_bytes < 5 || memcmp(request, "qRcmd", 5) != 0;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (len_bytes == strlen(words[i]) && memcmp(request, words[i], len_bytes) == 0)
+            return true;
+    return false;
+}
+
 bool session_send(struct session *session, const uint8_t *payload, size_t len_bytes)
 {
     session->counts.packets_out++;
+    if (!only_reads(payload, len_bytes))
+        session->epoch++;
     session_log_packet(session, "->", payload, len_bytes);
     return session->carrier->send(session, payload, len_bytes);
 }

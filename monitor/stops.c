@@ -107,6 +107,17 @@ bool stops_place(struct console *console, const struct stop_point *point, bool i
                      z_type(point->kind), point->address, point->len_bytes, condition);
 }
 
+void stops_place_again(struct console *console, unsigned type, uint64_t gva)
+{
+    for (size_t i = 0; i < stops.count; i++) {
+        const struct stop_point *point = &stops.row[i];
+
+        if (point->kind != STOP_EVENT && point->enabled && z_type(point->kind) == type &&
+            point->address == gva)
+            stops_place(console, point, true);
+    }
+}
+
 bool stops_delete(struct console *console, unsigned number)
 {
     struct stop_point *point = stops_find(console, number);

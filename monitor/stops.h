@@ -38,6 +38,10 @@ size_t stops_count(struct console *console);
 /* Sends Z (insert) or z (remove) for a break- or watchpoint. */
 bool stops_place(struct console *console, const struct stop_point *point, bool insert);
 
+/* Somebody else took out what the target had of this type (GDB's digit behind Z) at this address:
+ * sends ours there again. */
+void stops_place_again(struct console *console, unsigned type, uint64_t gva);
+
 bool stops_delete(struct console *console, unsigned number);
 bool stops_enable(struct console *console, unsigned number, bool on);
 bool stops_ignore(struct console *console, unsigned number, uint64_t count);

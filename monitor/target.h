@@ -90,3 +90,5 @@ bool target_field(struct target *target, uint32_t number, uint64_t *value); /* e
 
 /* For expr_eval(): registers, memory, fields and MSRs through this target. */
 struct agent_env target_env(struct target *target);
+
+bool target_hex_value(const char *hex, uint64_t *value);

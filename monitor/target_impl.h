@@ -21,4 +21,3 @@ struct target {
 
 void target_fail(struct target *target, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-bool target_hex_value(const char *hex, uint64_t *value);

@@ -14,6 +14,8 @@ struct console;
 
 /* Where the guest stands and why: after each stop. */
 void view_stop(struct console *console);
+/* The same in one line and without asking the line, for a stop that GDB waits for; steps say nothing. */
+void view_stop_of_gdb(struct console *console);
 
 /* CS:RIP, symbol, instruction: the second line of a stop. */
 void view_place(struct console *console);

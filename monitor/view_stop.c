@@ -250,6 +250,26 @@ void view_stop(struct console *console)
         out_printf("  (`explain` says what killed it; `info exit`, `ring`, `check` show more)\n");
 }
 
+void view_stop_of_gdb(struct console *console)
+{
+    const char *stop = session_stop_text(console->session);
+    char why[20] = "", rip_hex[20] = "", rip_key[8];
+    uint64_t rip = 0;
+
+    if (strlen(stop) < 3)
+        return;
+    stop += 3;
+    target_key(stop, "tl.why", why, sizeof(why));
+    if (strcmp(why, "step") == 0 || strcmp(why, "range") == 0)
+        return;
+    snprintf(rip_key, sizeof(rip_key), "%02x", TL_REG_rip);
+    if (target_key(stop, rip_key, rip_hex, sizeof(rip_hex)))
+        target_hex_value(rip_hex, &rip);
+    out_guest_flush();
+    out_printf("%s[stopped for GDB: %s at 0x%" PRIx64 "]%s\n", out_style(OUT_DIM), why, rip,
+               out_style(OUT_PLAIN));
+}
+
 void view_attached(struct console *console)
 {
     const char *hello = target_hello(console->target);

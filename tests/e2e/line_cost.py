@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,6 +82,13 @@ def broker(work: Path, line: LineProxy) -> Iterator[tuple[int, pexpect.spawn]]:
         child.close(force=True)
 
 
+def drain(child: pexpect.spawn) -> None:
+    try:
+        child.expect(pexpect.EOF, timeout=None)
+    except (pexpect.ExceptionPexpect, OSError, ValueError):
+        pass  # it was closed
+
+
 def bytes_of(line: LineProxy) -> int:
     return line.to_machine + line.to_client
 
@@ -94,7 +102,10 @@ def gdb_bytes(work: Path, platform: Platform) -> GdbBytes:
             gdb(line.client_port, *["stepi"] * steps)
             costs.append(bytes_of(line) - before)
     brokered = []
-    with waiting(work, platform, "spin_cli") as line, broker(work, line) as (port, _):
+    with waiting(work, platform, "spin_cli") as line, broker(work, line) as (port, console):
+        # A terminal that nobody reads fills up, and then the console waits for it.
+        threading.Thread(target=drain, args=(console,), daemon=True).start()
+        gdb(port, "detach")  # the broker learns what lasts a session
         for steps in (0, STEPS):
             before = bytes_of(line)
             # `detach` at the broker leaves the guest where it is.
