@@ -16,6 +16,9 @@
  * then is better off than one that gets an NMI nobody sent.
  */
 #define NMI_TAIL_MS 200u
+#define LOOK_MS     20u
+
+uint64_t line_next_tsc;
 
 static uint64_t last_active_tsc; /* 0: never */
 static uint32_t seen_bytes;      /* of hv_uart, when that was noted */
@@ -38,6 +41,7 @@ bool line_poll(struct vcpu *vcpu)
 {
     bool stop;
 
+    line_next_tsc = rdtsc() + LOOK_MS * tsc_khz;
     if (uart_ready(&hv_uart))
         line_active();
     if (hv_debug.poll) {

@@ -10,6 +10,10 @@
 /* Drains the receiver; true when somebody asked for a stop. */
 bool line_poll(struct vcpu *vcpu);
 
+/* When the line wants to be looked at again, though no byte came: its timers (batches of text, frames to
+ * repeat, a client's silence) run only then. Guests that make no exits need none of it. */
+extern uint64_t line_next_tsc;
+
 /* Was an NMI just seen the line's own? Yes when it is held high, or had bytes a moment ago. */
 bool line_caused_nmi(void);
 

@@ -223,7 +223,7 @@ static _Noreturn void run(struct vcpu *vcpu)
         vcpu->exit_tsc = rdtsc();
         vcpu->exit_count++;
         verdict = exit_dispatch(vcpu);
-        if (__builtin_expect(cpu->nmi_seen, 0)) {
+        if (__builtin_expect(cpu->nmi_seen || vcpu->exit_tsc >= line_next_tsc, 0)) {
             cpu->nmi_seen = 0;
             if (line_poll(vcpu) && verdict == HV_RESUME) {
                 verdict = HV_STOP;

@@ -13,6 +13,7 @@
 #define REPEAT_TO_US   4000000u
 #define GREETING_US    1000000u
 #define PUMP_BYTES     256u
+#define HELD_WAIT_US   250000u
 
 void (*client_guest_input)(const uint8_t *bytes, size_t len_bytes);
 
@@ -243,11 +244,16 @@ void client_flush(struct client *client, uint64_t limit_us)
 
 bool client_poll(struct client *client)
 {
+    uint64_t begun_us = now_us(client);
     bool stop;
 
     client->line.link_timeout_ms = client->stub.options.link_timeout_ms;
-    line_pump(&client->line, PUMP_BYTES);
-    line_tick(&client->line);
+    /* A `$` is a packet or somebody's shell variable, which the next bytes tell, or their absence: seen
+     * here, because a guest that makes no exits would let nobody look again. */
+    do {
+        line_pump(&client->line, PUMP_BYTES);
+        line_tick(&client->line);
+    } while (line_holds(&client->line) && now_us(client) - begun_us < HELD_WAIT_US);
     stop = client->want_stop;
     client->want_stop = false;
     return stop;

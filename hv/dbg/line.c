@@ -174,6 +174,11 @@ void line_end_session(struct line *line)
     line_flush_backlog(line);
 }
 
+bool line_holds(const struct line *line)
+{
+    return line->mode == LINE_TEXT && line->held_bytes;
+}
+
 bool line_idle(const struct line *line)
 {
     return !line->batch_bytes &&

@@ -77,6 +77,9 @@ size_t line_pump(struct line *line, size_t max);
 /* Time passes: held bytes that are text after all, batches of console bytes, the link's timers. */
 void line_tick(struct line *line);
 
+/* Does it hold back bytes that may yet become a packet? */
+bool line_holds(const struct line *line);
+
 /* Has the client everything (as far as the mode can know)? */
 bool line_idle(const struct line *line);
 

@@ -5,9 +5,11 @@
  */
 #include "dbg/line_impl.h"
 
-#define NO_PROGRESS_REPLY_MS   3000u /* then the session is given up */
-#define NO_PROGRESS_CONSOLE_MS 100u  /* then text is dropped until the peer is heard again */
-#define OUT_CHUNK_BYTES        256u
+#define NO_PROGRESS_REPLY_MS 3000u /* then the session is given up */
+/* Then text is dropped until the peer is heard again. A frame or acknowledgement that was lost costs up to
+ * 500 ms before it is repeated, and a busy host as much: neither may cost text. */
+#define NO_PROGRESS_TEXT_MS 1000u
+#define OUT_CHUNK_BYTES     256u
 
 static uint32_t now_ms(struct line *line)
 {
@@ -191,7 +193,7 @@ static bool wait_for_room(struct line *line, size_t len_bytes)
         frames = (unsigned)(len_bytes / line->link.fragment_max) + 1;
         if (link_room(&line->link) >= (frames < LINK_WINDOW ? frames : LINK_WINDOW))
             return true;
-        if (line->stalled || now_ms(line) - since_ms > NO_PROGRESS_CONSOLE_MS)
+        if (line->stalled || now_ms(line) - since_ms > NO_PROGRESS_TEXT_MS)
             return false;
         flush(line);
         listen(line);
@@ -211,7 +213,7 @@ bool line_link_send(struct line *line, enum line_channel channel, const void *by
     if (wait_for_room(line, channel == LINE_CONSOLE ? 1 : len_bytes)) {
         line_tell_lost(line); /* before what stands behind the gap */
         if (line->lost_bytes == line->lost_told_bytes)
-            sent = send_waiting(line, on, bytes, len_bytes, NO_PROGRESS_CONSOLE_MS);
+            sent = send_waiting(line, on, bytes, len_bytes, NO_PROGRESS_TEXT_MS);
     }
     if (sent == len_bytes)
         return true;

@@ -93,7 +93,8 @@ class Machine:
     mem: int = 256
     smp: int = 1
     limit: float = 60.0  # seconds after which the emulator is killed, whoever still waits
-    serial: str = "file"  # file, or tcp:PORT: the emulator connects to a listener there
+    # file; tcp:PORT: the emulator connects to a listener there; QEMU: listen:PORT, telnet:PORT (listens)
+    serial: str = "file"
     sync: str = "none"
     ips: int = 10_000_000
     cpu: str = ""  # instead of the platform's
@@ -118,6 +119,8 @@ class Machine:
             cmd += ["-serial", f"file:{self.log_path}"]
         elif self.serial.startswith("listen:"):
             cmd += ["-serial", f"tcp:127.0.0.1:{self.serial[7:]},server=on,wait=off,nodelay=on"]
+        elif self.serial.startswith("telnet:"):
+            cmd += ["-serial", f"telnet:127.0.0.1:{self.serial[7:]},server=on,wait=off"]
         else:
             cmd += ["-serial", f"tcp:127.0.0.1:{self.serial[4:]},nodelay=on"]
         initrd = [f"{self.guest} {self.args}".strip(), *self.modules]

@@ -356,7 +356,7 @@ static void a_reader_that_stops_is_told_what_it_missed(void **state)
     peer_listens = false;
     begun_us = f.now_us;
     flood(500);
-    assert_true(f.now_us - begun_us < 1000000); /* and a stuck one costs the guest little */
+    assert_true(f.now_us - begun_us < 1500000); /* and a stuck one costs the guest little */
     peer_listens = true;
     turn(3000);
     account(550 * 64, got, '~');
