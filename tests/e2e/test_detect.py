@@ -98,7 +98,7 @@ def link_of(line: Line, nonce: int) -> Link:
 def runs(line: Line, link: Link) -> None:
     """The guest runs: what is typed through the link comes back."""
     link.ask("Qtl.console:" + b"ping".hex())
-    end = time.monotonic() + 10 * line.slow
+    end = time.monotonic() + 30 * line.slow
     while b"ping" not in link.log:
         assert time.monotonic() < end, bytes(link.log)
         link._take(0.2)
@@ -259,15 +259,15 @@ def test_flood_while_commands_run(work: Path, platform: Platform) -> None:
         link = link_of(line, 0xF100D)
         link.ask("Qtl.console:7e")
         asked = 0
-        end = time.monotonic() + 60 * line.slow
+        end = time.monotonic() + 120 * line.slow
         while b"flood over" not in link.log:
             assert link.ask(f"qtl.echo:{asked & 0xFF:02x}") == b"%02x" % (asked & 0xFF)
             asked += 1
             assert time.monotonic() < end, f"{asked} answers, {bytes(link.log[-200:])!r}"
-        assert numbered(bytes(link.log)) == list(range(1500)), "lines are missing or double"
+        assert numbered(bytes(link.log)) == list(range(400)), "lines are missing or double"
         counters = pairs(link.ask("qtl.line"))
         assert counters["dropped"] == "0", counters
-        print(f"{platform.name}: {asked} commands answered during 1500 lines; {counters}")
+        print(f"{platform.name}: {asked} commands answered during 400 lines; {counters}")
         assert asked >= 5
 
 
@@ -286,14 +286,14 @@ def test_flood_at_a_stuck_reader(work: Path) -> None:
             link._take(0.2)
             if len(link.log) != arrived:
                 arrived, heard = len(link.log), time.monotonic()
-            elif time.monotonic() - heard > 3:
+            elif time.monotonic() - heard > 8:
                 break  # the end of it was dropped, too
-        assert len(numbered(bytes(link.log))) < 1500, "nothing was dropped: nothing was tested"
+        assert len(numbered(bytes(link.log))) < 400, "nothing was dropped: nothing was tested"
         runs(line, link)  # and the last notice has time to come
         counters = pairs(link.ask("qtl.line"))
         told = sum(int(pairs(event)["log"], 16) for event in link.events if event.startswith(b"t:lost;"))
         assert told and int(counters["dropped"], 16) == told, (told, counters)
         # Every byte that the guest sent has arrived, or is in that number.
         console = re.sub(rb"\[ *\d+\.\d+\] tl: [^\n]*\n", b"", bytes(link.log))
-        sent = 1500 * len(FLOOD_LINE % 0) + len(b"guest console_echo: flood over\r\n")
+        sent = 400 * len(FLOOD_LINE % 0) + len(b"guest console_echo: flood over\r\n")
         assert len(console) - len(b"ping") + told == sent, (len(console), told, sent)

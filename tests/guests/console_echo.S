@@ -2,7 +2,7 @@
 /* Echoes what is typed on its console, byte by byte, with interrupts off. `~` makes it talk as fast as
  * its UART takes it: FLOOD numbered lines, for tests of a line that is full. EBP counts the polls. */
 #include "guest.inc"
-    .set FLOOD, 1500
+    .set FLOOD, 400
     GUEST console_echo
     xor %ebp, %ebp
     .globl poll
