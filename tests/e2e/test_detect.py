@@ -97,7 +97,7 @@ def link_of(line: Line, nonce: int) -> Link:
 
 def runs(line: Line, link: Link) -> None:
     """The guest runs: what is typed through the link comes back."""
-    link.ask("Qtl.console:" + b"ping".hex())
+    link.ask("Qtl.console:" + b"ping".hex(), limit=60)
     end = time.monotonic() + 30 * line.slow
     while b"ping" not in link.log:
         assert time.monotonic() < end, bytes(link.log)
@@ -290,7 +290,7 @@ def test_flood_at_a_stuck_reader(work: Path) -> None:
                 break  # the end of it was dropped, too
         assert len(numbered(bytes(link.log))) < 400, "nothing was dropped: nothing was tested"
         runs(line, link)  # and the last notice has time to come
-        counters = pairs(link.ask("qtl.line"))
+        counters = pairs(link.ask("qtl.line", limit=60))
         told = sum(int(pairs(event)["log"], 16) for event in link.events if event.startswith(b"t:lost;"))
         assert told and int(counters["dropped"], 16) == told, (told, counters)
         # Every byte that the guest sent has arrived, or is in that number.
