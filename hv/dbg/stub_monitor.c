@@ -79,6 +79,34 @@ static void run_area(struct monitor *m)
         show_query(m, TL_P_msr_area);
 }
 
+/* What `explain` says, line by line; in the buffer of objects, which is asked for again when needed. */
+static void run_explain(struct monitor *m)
+{
+    const struct dbg_target *t = m->stub->target;
+    char *text = m->stub->object.bytes;
+    int len_bytes;
+
+    if (!m->stub->stopped) {
+        say(m->stub, "the guest is running\n");
+        return;
+    }
+    len_bytes = t->object(t->machine, m->stub->cpu, TL_P_explain, "", 0, text,
+                          sizeof(m->stub->object.bytes));
+    if (len_bytes < 0) {
+        say(m->stub, "%s\n", tl_errors[-len_bytes - 1].text);
+        return;
+    }
+    m->stub->object.packet = TL_P_explain;
+    m->stub->object.len_bytes = (size_t)len_bytes;
+    for (struct args rest = args_of((const uint8_t *)text, (size_t)len_bytes);
+         !args_empty(&rest);) {
+        struct args line = args_until(&rest, "\n");
+
+        m->stub->host.console_text(m->stub->host.ctx, line.at, (size_t)(line.end - line.at));
+        say(m->stub, "\n");
+    }
+}
+
 static void run_stats(struct monitor *m)
 {
     show_query(m, TL_P_stats);
@@ -152,6 +180,7 @@ static const struct command {
     void (*run)(struct monitor *monitor);
 } commands[] = {
     {"help", "this list", run_help},
+    {"explain", "why the guest stopped, what killed it", run_explain},
     {"exit", "the last VM exit", run_exit},
     {"cr", "faces of CR0, CR4 and EFER", run_cr},
     {"msr-area", "guest MSRs kept by the area or the VMCB", run_area},

@@ -108,6 +108,21 @@ def test_stock_gdb_breakpoint(platform: Platform, work: Path) -> None:
             assert vm.wait_for(r"guest long_mode: done"), f"did not go on\n{vm.tail()}"
 
 
+def test_stock_gdb_asks_why(platform: Platform, work: Path) -> None:
+    """`monitor explain`, of a guest that lives and of the same one dead."""
+    with LineProxy(work / "line.txt") as line:
+        vm = Machine(
+            work, platform, tiny("triple_fault"), hv="wait", serial=f"tcp:{line.uart_port}", sync="slowdown"
+        )
+        with vm:
+            assert vm.wait_for(r"tl: .*(wait|stopp)"), f"never stopped\n{vm.tail()}"
+            out = gdb(line.client_port, "monitor explain", "continue", "monitor explain")
+            (work / "gdb.txt").write_text(out)
+            alive, _, dead = out.partition("SIGSEGV")
+            assert "the guest is alive" in alive, out
+            assert "proven: triple fault: #UD: the instruction at RIP is UD2" in dead, out
+
+
 def test_stock_gdb_straight_on_the_uart(work: Path) -> None:
     """The very command line of the README: QEMU's UART on TCP, nothing between."""
     port = free_port()
