@@ -326,11 +326,12 @@ static bool parse_area(struct console *console, const char *text, uint64_t *from
     if (!eval_text(console, text, &end, from, NULL))
         return false;
     end += strspn(end, " \t");
-    if (*end != ',' || end[1 + strspn(end + 1, " \t")] == '\0') {
+    if (*end == ',')
+        end += 1 + strspn(end + 1, " \t");
+    if (!*end) { /* "START +LENGTH" is a sum */
         out_error("which area? START, +LENGTH or START, END, with the comma");
         return false;
     }
-    end += 1 + strspn(end + 1, " \t");
     relative = *end == '+';
     if (!eval_text(console, end + relative, NULL, len_bytes, NULL))
         return false;
@@ -385,7 +386,7 @@ static enum cmd_result cmd_load(struct console *console, const struct cmd_args *
     const char *rest = args->rest;
     uint64_t to, at = 0, len_bytes;
     char path[512];
-    uint8_t bytes[512];
+    uint8_t bytes[1024];
     FILE *file;
     size_t got;
     bool good = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The poll loop and what arrives through it: signals, the line, the emulator's end, the keyboard.
- * Opening is console_open.c's, the script and the prompt are console_run.c's.
+ * Opening is console_open.c's, stops are console_stop.c's, the prompt is console_run.c's.
  */
 #include "monitor/console.h"
 
@@ -17,12 +17,9 @@
 #include "monitor/broker.h"
 #include "monitor/console_impl.h"
 #include "monitor/editor.h"
-#include "monitor/kaslr.h"
 #include "monitor/out.h"
-#include "monitor/report.h"
 #include "monitor/stops.h"
 #include "monitor/target.h"
-#include "monitor/view.h"
 
 #define PARTIAL_LINE_MS 250  /* a guest line without its end is shown after that */
 #define END_WAIT_MS     1500 /* the line closed: how long its emulator may take to end */
@@ -340,114 +337,6 @@ static int loop_timeout(struct console *console, int timeout_ms)
     return timeout_ms;
 }
 
-/* The hypervisor prints a crash record only when nobody is attached. With us there it is fetched, so that
- * the log alone still says why; a run that nobody watches says it at once, too. */
-void console_keep_record(struct console *console, bool say)
-{
-    char *text = target_object(console->target, "tl.record", "");
-
-    if (text)
-        session_log_lines(console->session, text);
-    free(text);
-    if (!say)
-        return;
-    text = target_object(console->target, "tl.explain", "");
-    if (text) {
-        out_text(text, strlen(text));
-        report_why(console->report, text);
-    }
-    free(text);
-}
-
-/* A dead guest is a failure of the run unless somebody has asked for just that. */
-static void judge_death(struct console *console)
-{
-    const char *stop = session_stop_text(console->session);
-    char why[20] = "", kind[40] = "";
-    uint64_t kinds;
-
-    console->died = false;
-    if (strlen(stop) < 3 || !target_key(stop + 3, "tl.why", why, sizeof(why)))
-        return;
-    target_key(stop + 3, "tl.kind", kind, sizeof(kind));
-    kinds = tl_kinds_by_word(kind, strlen(kind));
-    console->dead_unasked = strcmp(why, "hv-fault") == 0;
-    console->died = console->dead_unasked || strcmp(why, "dead") == 0;
-    if (strcmp(why, "dead") == 0) {
-        console->dead_unasked = true;
-        for (unsigned i = 0; i < TL_KIND_COUNT; i++)
-            if (kinds >> i & 1 && stops_wanted(console, i))
-                console->dead_unasked = false;
-    }
-}
-
-#define PASSED_SHOWN 10
-
-/* The batch ends with `continue`, which runs to the guest's end: an event that has been looked at
- * already is shown and passed, because no command is left that could look again. */
-static bool pass(struct console *console)
-{
-    if (console->passed++ < PASSED_SHOWN)
-        view_stop(console);
-    else if (console->passed == PASSED_SHOWN + 1)
-        out_printf("[further stops at events seen before are not shown]\n");
-    return console_resume(console, "vCont;c");
-}
-
-/* Once per session, at the first stop in a kernel whose symbols we have. */
-static void find_kernel(struct console *console)
-{
-    uint64_t rip;
-
-    if (!console->kernel_found && symbols_count(console->symbols) > 0 &&
-        target_reg(console->target, TL_REG_rip, &rip) && rip >= UINT64_C(0xffffffff80000000))
-        console->kernel_found = kaslr_find(console);
-}
-
-/* Shows a stop, or why there was no going on. True when the guest runs again: an ignored hit. */
-static bool take_stop(struct console *console)
-{
-    const char *refusal;
-    bool gdbs;
-
-    console->stop_is_new = false;
-    refusal = session_refusal(console->session);
-    if (refusal) {
-        out_error("%s", refusal);
-        console->resume_failed = true;
-        broker_refused(console->broker, refusal);
-        return false;
-    }
-    gdbs = broker_owns(console->broker);
-    if (gdbs) {
-        broker_stopped(console->broker);
-    } else if (!broker_connected(console->broker) && stops_after_stop(console) &&
-               !console->interrupted) {
-        return console_resume(console, "vCont;c");
-    }
-    judge_death(console);
-    if (console->last_command && !console->dead_unasked && !console->interrupted &&
-        !broker_connected(console->broker) && stops_again(console))
-        return pass(console);
-    if (gdbs && !console->died) {
-        view_stop_of_gdb(console); /* GDB asks what it wants to know; the line has enough to do */
-    } else if (!console->quiet_stop) {
-        find_kernel(console);
-        view_stop(console);
-    }
-    if (console->died)
-        console_keep_record(console, !console->interactive && console->dead_unasked);
-    return false;
-}
-
-static void show_new_stop(struct console *console)
-{
-    /* Not in the middle of somebody's request: showing a stop asks questions of its own. */
-    if (console->stop_is_new && !console->waiting_stop && !console->in_command &&
-        !console_running(console) && console_attached(console) && !session_busy(console->session))
-        take_stop(console);
-}
-
 bool console_pump_keys(struct console *console, int timeout_ms, bool keys)
 {
     bool line = console->session && session_state(console->session) != SESSION_LOST;
@@ -490,7 +379,7 @@ bool console_pump_keys(struct console *console, int timeout_ms, bool keys)
         broker_serve(console->broker, &slot[SLOT_BROKER], count - SLOT_BROKER);
     if (out_guest_waits() && console_now_ms() >= console->text_seen_ms + PARTIAL_LINE_MS)
         out_guest_flush();
-    show_new_stop(console);
+    console_show_new_stop(console);
     if (slot[SLOT_KEYS].revents & (POLLIN | POLLHUP))
         editor_input();
     if (console->deadline_ms && !console->timed_out && console_now_ms() >= console->deadline_ms)
@@ -521,41 +410,4 @@ bool console_wait_until(struct console *console, bool (*done)(struct console *),
             return done(console);
     }
     return true;
-}
-
-enum cmd_result console_wait_stop(struct console *console)
-{
-    bool broke_in = false;
-    uint64_t give_up_ms = 0;
-
-    console->resume_failed = false;
-    console->waiting_stop = true;
-    while (console_running(console) || (console->stop_is_new && console_attached(console))) {
-        if (console->stop_is_new && !console_running(console)) {
-            if (!take_stop(console))
-                break;
-            continue;
-        }
-        if (console->quitting)
-            break;
-        if (console->interrupted && !broke_in) {
-            out_printf("^C: stopping the guest\n");
-            session_break_in(console->session);
-            broke_in = true;
-            give_up_ms = console_now_ms() + 3000;
-        }
-        if (broke_in && console_now_ms() > give_up_ms) {
-            out_error("the guest does not stop; `kill` ends the machine");
-            break;
-        }
-        console_pump_keys(console, broke_in ? 200 : -1, false);
-    }
-    console->waiting_stop = false;
-    if (console->quitting || console_running(console))
-        return CMD_LOST;
-    if (console->resume_failed)
-        return CMD_ERROR;
-    if (console->end_seen && console->end != MACHINE_CRASHED)
-        return CMD_OK;
-    return console_attached(console) ? CMD_OK : CMD_LOST;
 }

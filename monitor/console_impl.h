@@ -9,6 +9,9 @@ struct session_calls console_session_calls(struct console *console);
 /* As console_pump(), and serves the keyboard when `keys`; does not mind ^C. */
 bool console_pump_keys(struct console *console, int timeout_ms, bool keys);
 
+/* console_stop.c: a new stop is shown when nobody else asks for something just now. */
+void console_show_new_stop(struct console *console);
+
 /* console_run.c: one command, with its place in the report. */
 enum cmd_result console_run_line(struct console *console, const char *line);
 

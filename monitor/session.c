@@ -72,6 +72,11 @@ const char *session_why(const struct session *session)
     return session->why;
 }
 
+bool session_is_recorded(const struct session *session)
+{
+    return session->record != NULL;
+}
+
 bool session_linked(const struct session *session)
 {
     return session->carrier == &carrier_link;

@@ -70,6 +70,7 @@ bool session_attach(struct session *session, bool bare, bool booting, int timeou
 
 enum session_state session_state(const struct session *session);
 const char *session_why(const struct session *session);
+bool session_is_recorded(const struct session *session);
 bool session_linked(const struct session *session); /* link layer, not bare RSP */
 bool session_spoke(const struct session *session);  /* any byte came since the start */
 /* What the transport knows about a line on which nobody answers, or "". */

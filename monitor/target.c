@@ -3,6 +3,7 @@
 #include "monitor/target.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -419,17 +420,46 @@ size_t target_read_physical(struct target *target, uint64_t gpa, void *bytes, si
     return read_chunks(target, "qtl.phys:", gpa, bytes, len_bytes);
 }
 
+#define WRITE_BYTES 1024u
+
+/* Over the link as the bytes are. */
+static bool write_binary(struct target *target, uint64_t gva, const uint8_t *bytes,
+                         size_t len_bytes)
+{
+    char request[WRITE_BYTES + 64];
+    const char *reply;
+    size_t head = (size_t)snprintf(request, sizeof(request), "X%" PRIx64 ",%zx:", gva, len_bytes);
+
+    memcpy(request + head, bytes, len_bytes);
+    reply = ask(target, request, head + len_bytes);
+    if (!reply || is_error(target, reply, "X"))
+        return false;
+    if (strcmp(reply, "OK") == 0)
+        return true;
+    target_fail(target, "unexpected answer `%.60s`", reply);
+    return false;
+}
+
+/* For stubs that are not ours, and for recordings: a replay knows no link, and must ask the same. */
+static bool write_hex(struct target *target, uint64_t gva, const uint8_t *bytes, size_t len_bytes)
+{
+    char hex[2 * WRITE_BYTES + 1];
+
+    for (size_t i = 0; i < len_bytes; i++)
+        snprintf(hex + 2 * i, 3, "%02x", bytes[i]);
+    return target_do(target, "M%" PRIx64 ",%zx:%s", gva, len_bytes, hex);
+}
+
 bool target_write(struct target *target, uint64_t gva, const void *bytes, size_t len_bytes)
 {
+    struct session *session = target->console->session;
+    bool binary = session && session_linked(session) && !session_is_recorded(session);
     const uint8_t *from = bytes;
 
     while (len_bytes > 0) {
-        size_t chunk = len_bytes < 512 ? len_bytes : 512;
-        char hex[2 * 512 + 1];
+        size_t chunk = len_bytes < WRITE_BYTES ? len_bytes : WRITE_BYTES;
 
-        for (size_t i = 0; i < chunk; i++)
-            snprintf(hex + 2 * i, 3, "%02x", from[i]);
-        if (!target_do(target, "M%llx,%zx:%s", (unsigned long long)gva, chunk, hex))
+        if (!(binary ? write_binary : write_hex)(target, gva, from, chunk))
             return false;
         from += chunk;
         gva += chunk;

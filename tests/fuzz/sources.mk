@@ -16,7 +16,7 @@ FUZZ_TARGETS += stub
 FUZZ_ARGS_stub := -max_len=144
 FUZZ_SRCS_stub := $(filter-out hv/dbg/target_%,$(filter hv/dbg/%.c,$(HV_SRCS))) hv/lib/fmt.c hv/lib/str.c
 FUZZ_TARGETS += expr
-FUZZ_SRCS_expr := monitor/expr_parse.c monitor/expr_emit.c monitor/expr_names.c
+FUZZ_SRCS_expr := monitor/expr_parse.c monitor/expr_words.c monitor/expr_emit.c monitor/expr_names.c
 FUZZ_ARGS_expr := -max_len=160
 # The console runs in a sandbox: no files, no time of its own.
 SANDBOX_WRAPS := $(foreach f,fopen open poll clock_gettime nanosleep,-Wl,--wrap=$(f))
