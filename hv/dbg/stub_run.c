@@ -89,7 +89,8 @@ static bool take_action(struct stub *stub, struct args *args, enum run_goal *goa
     *cpu = stub->cpu;
     if (args_char(args, 'r')) {
         *goal = RUN_RANGE;
-        if (!args_hex(args, first) || !args_char(args, ',') || !args_hex(args, end))
+        if (!args_hex(args, first) || !args_char(args, ',') || !args_hex(args, end) ||
+            *first > *end)
             return false;
     } else if (args_char(args, 'c')) {
         *goal = RUN_CONTINUE;
@@ -219,6 +220,8 @@ enum stub_answer packet_Z(struct stub *stub, struct args args)
     if (!take_breakpoint(&args, &request))
         return stub_syntax(stub);
     while (args_char(&args, ';')) {
+        unsigned before = request.condition_count + request.command_count;
+
         if (args_word(&args, "cmds:")) {
             uint64_t persist;
 
@@ -228,6 +231,8 @@ enum stub_answer packet_Z(struct stub *stub, struct args args)
         } else if (!take_codes(&args, request.condition, &request.condition_count, code, &used)) {
             return stub_syntax(stub);
         }
+        if (request.condition_count + request.command_count == before) /* an empty list */
+            return stub_syntax(stub);
     }
     if (!args_empty(&args)) /* something we do not understand: never OK */
         return stub_syntax(stub);
@@ -242,7 +247,7 @@ enum stub_answer packet_z(struct stub *stub, struct args args)
 
     if (!args_empty(&args) && (*args.at < '0' || *args.at > '4'))
         return STUB_REPLY;
-    if (!take_breakpoint(&args, &request))
+    if (!take_breakpoint(&args, &request) || !args_empty(&args))
         return stub_syntax(stub);
     breaks_remove(&stub->breaks, request.type, request.addr_gva, request.len_bytes);
     run_sync(&stub->run);

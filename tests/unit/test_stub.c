@@ -188,6 +188,178 @@ static void register_writes(void **state)
     assert_non_null(strstr(ask(wide), "$E.syntax"));
 }
 
+/* Each of GDB's words in a form that it must not have: an error, never OK, never silence. */
+static void malformed_packets_are_errors(void **state)
+{
+    static const char *const bad[] = {
+        "Z0",
+        "Z0,",
+        "Z0,2000",
+        "Z0,2000,",
+        "Z0,zz,1",
+        "Z0,2000,1;",
+        "Z0,2000,1;X",
+        "Z0,2000,1;X3",
+        "Z0,2000,1;X3,",
+        "Z0,2000,1;X3,2200",
+        "Z0,2000,1;X3,220027;X",
+        "Z0,2000,1;X1,ff",
+        "Z0,2000,1;X0,",
+        "Z0,2000,1;Xffffffffffffffff,00",
+        "Z0,2000,1;cmds",
+        "Z0,2000,1;cmds:0,",
+        "Z0,2000,1;cmds:1",
+        "Z0,2000,1;cmds:1,X3,2200",
+        "Z0,2000,1;what:1",
+        "Z1,,1",
+        "Z1,2000,1;X2,2227",
+        "Z0,10000000000000000,1",
+        "Z2,2000,3",
+        "Z2,2000,9",
+        "Z2,2000,0",
+        "Z2,2001,2",
+        "Z3,2004,8",
+        "Z4,2000,",
+        "Z2,2000,10000000000000001",
+        "z0",
+        "z0,2000",
+        "z0,2000,1;",
+        "z2,zz,4",
+        "vCont;r2000",
+        "vCont;r2000,",
+        "vCont;r2000,3000,4000",
+        "vCont;r,3000",
+        "vCont;r3000,2000",
+        "vCont;q",
+        "vCont;",
+        "vCont;c:zz",
+        "vCont;s:9",
+        "vCont;S",
+        "vCont;Szz",
+        "m",
+        "m2000",
+        "m2000,",
+        "mzz,1",
+        "m2000,1,",
+        "M2000,2:00",
+        "M2000,1:zz",
+        "M2000,1:0000",
+        "M2000",
+        "M2000,1",
+        "X2000,2:a",
+        "X2000,1",
+        "X2000",
+        "x2000",
+        "xzz,1",
+        "G0",
+        "Gzz",
+        "p",
+        "pzz",
+        "p1,",
+        "P",
+        "P1",
+        "P1=",
+        "P1=zz",
+        "Hq1",
+        "Hg",
+        "Hgzz",
+        "Hg99",
+        "T",
+        "T99",
+        "Tzz",
+        "qXfer:features:read:target.xml:",
+        "qXfer:features:read:target.xml:0",
+        "qXfer:features:read:target.xml:0,",
+        "qXfer:features:read:other.xml:0,10",
+        "qXfer:memory-map:read::",
+        "qXfer:memory-map:read::zz,1",
+        "qXfer:threads:read::0",
+        "qCRC:",
+        "qCRC:2000",
+        "qCRC:2000,",
+        "qCRC:zz,1",
+        "qSearch:memory:",
+        "qSearch:memory:2000",
+        "qSearch:memory:2000;10",
+        "qSearch:memory:2000;10;",
+        "qSearch:memory:zz;10;a",
+        "Qqemu.PhyMemMode:",
+        "Qqemu.PhyMemMode:2",
+        "Qqemu.PhyMemMode:zz",
+        "qRcmd,z",
+        "qThreadExtraInfo",
+        "qThreadExtraInfo,",
+        "qThreadExtraInfo,99",
+        "Qtl.option:",
+        "Qtl.option:step-irqs=",
+        "c zz",
+        "czz",
+        "szz",
+        "Czz",
+        "C",
+        "S",
+    };
+    unsigned wrong = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        const char *reply;
+
+        setup(NULL);
+        attach();
+        reply = ask(bad[i]);
+        if (strncmp(reply, "+$E", 3) || client.stub.breaks.count) {
+            print_error("%s: %s\n", bad[i], reply);
+            wrong++;
+        }
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* A thousand breakpoints: as many as there is room for, the others refused in words; edges of the address
+ * space, one address twice by two types; and a detach leaves none. */
+static void breakpoints_at_the_limits(void **state)
+{
+    char packet[40];
+    unsigned taken = 0;
+
+    (void)state;
+    attach();
+    for (unsigned i = 0; i < 1000; i++) {
+        const char *reply;
+
+        snprintf(packet, sizeof(packet), "Z0,%x,1", 0x1000 + 16 * i);
+        reply = ask(packet);
+        if (strstr(reply, "$OK"))
+            taken++;
+        else
+            assert_non_null(strstr(reply, "$E.table-full"));
+    }
+    assert_int_equal(taken, BREAKS_MAX);
+    assert_int_equal(client.stub.breaks.count, BREAKS_MAX);
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(packet, sizeof(packet), "z0,%x,1", 0x1000 + 16 * i);
+        assert_non_null(strstr(ask(packet), "$OK"));
+    }
+    assert_int_equal(client.stub.breaks.count, 0);
+    assert_int_equal(f.page_count, 0);
+    assert_non_null(strstr(ask("Z0,2fff,1"), "$OK"));
+    assert_non_null(strstr(ask("Z0,7fffffffffff,1"), "$OK"));
+    assert_non_null(strstr(ask("Z0,ffffffffffffffff,1"), "$OK"));
+    assert_non_null(strstr(ask("Z1,2fff,1"), "$OK"));
+    assert_int_equal(client.stub.breaks.count, 4);
+    assert_non_null(strstr(ask("z0,2fff,1"), "$OK"));
+    assert_int_equal(breaks_at(&client.stub.breaks, 0x2fff), PLACE_DR); /* the other one stays */
+    for (unsigned i = 0; i < 8; i++) {
+        snprintf(packet, sizeof(packet), "Z0,%x,1", 0x4000 + 0x1000 * i);
+        assert_non_null(strstr(ask(packet), "$OK"));
+    }
+    assert_true(f.page_count > 0);
+    ask("D");
+    assert_int_equal(client.stub.breaks.count, 0);
+    assert_int_equal(f.page_count, 0);
+}
+
 /* The bare line gets the short list of registers unless it asks for more. */
 static void description_has_two_lengths(void **state)
 {
@@ -375,6 +547,8 @@ int main(void)
         cmocka_unit_test_setup(greeting_begins_a_session, setup),
         cmocka_unit_test_setup(registers, setup),
         cmocka_unit_test_setup(register_writes, setup),
+        cmocka_unit_test_setup(malformed_packets_are_errors, setup),
+        cmocka_unit_test_setup(breakpoints_at_the_limits, setup),
         cmocka_unit_test_setup(description_has_two_lengths, setup),
         cmocka_unit_test_setup(memory_ends_where_it_ends, setup),
         cmocka_unit_test_setup(unknown_is_empty, setup),
