@@ -435,7 +435,8 @@ static bool step_done(struct vcpu *vcpu, enum hv_verdict *verdict)
     return true;
 }
 
-/* Nothing came: look again soon at first, then sleep until the receiver's NMI. */
+/* Nothing came: looks until something does, or the turn is over. hv/README.md says why it does not
+ * sleep. */
 static void idle(void *ctx)
 {
     (void)ctx;
