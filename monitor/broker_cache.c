@@ -10,11 +10,11 @@
 
 #include "protocol/rsp.h"
 
-#define ANSWERS            64u
-#define BLOCKS             32u
-#define BLOCK_BYTES        512u /* LLDB reads that much at once, GDB 64 */
-#define REQUEST_BYTES      96u
-#define BINARY_FROM_BYTES  12u /* below it hex digits cost as little */
+#define ANSWERS           64u
+#define BLOCKS            32u
+#define BLOCK_BYTES       512u /* LLDB reads that much at once, GDB 64 */
+#define REQUEST_BYTES     96u
+#define BINARY_FROM_BYTES 12u /* below it hex digits cost as little */
 
 struct answer {
     bool used, lasting;
@@ -93,8 +93,8 @@ static bool is_memory(const char *request, size_t len_bytes, uint64_t *gva, uint
  * of what asking does: qRcmd acts, qCRC and qSearch are asked to look anew. */
 static bool is_steady(const char *request, size_t len_bytes)
 {
-    static const char *const words[] = {"qXfer:", "qC", "qAttached", "qfThreadInfo", "qsThreadInfo",
-                                        "qThreadExtraInfo,"};
+    static const char *const words[] = {"qXfer:",       "qC",           "qAttached",
+                                        "qfThreadInfo", "qsThreadInfo", "qThreadExtraInfo,"};
 
     if (len_bytes == 1 && (request[0] == 'g' || request[0] == '?'))
         return true;

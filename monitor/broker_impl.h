@@ -32,6 +32,7 @@ struct broker {
     size_t frame_len_bytes;
     struct broker_cache *cache;
     unsigned epoch; /* of the session, when the cache was last looked into */
+    bool reads_dtd; /* the client applies defaults of an internal DTD */
     bool met;       /* the stub of this session is known */
     bool one_vcpu;  /* the stub is ours and has said so: thread numbers need no asking */
     struct broker_break breaks[BROKER_BREAKS_MAX];

@@ -11,6 +11,7 @@
 #include "monitor/broker_impl.h"
 #include "monitor/out.h"
 #include "monitor/target.h"
+#include "protocol/tables.h"
 
 #define RUNNING_TEXT "E.running: the console lets the guest run; interrupt it there"
 #define REPLY_BYTES  (2 * SESSION_PACKET_BYTES)
@@ -49,8 +50,8 @@ static long ask(struct broker *broker, const char *packet, size_t len_bytes, uin
     const uint8_t *answer;
     size_t request_len_bytes;
     unsigned epoch;
-    long got = broker_cache_find(cache_now(broker), packet, len_bytes, console_now_ms(), reply,
-                                 cap_bytes);
+    long got =
+        broker_cache_find(cache_now(broker), packet, len_bytes, console_now_ms(), reply, cap_bytes);
 
     if (got >= 0)
         return got;
@@ -184,12 +185,51 @@ static void supported(struct broker *broker, const char *packet, size_t len_byte
         broker_reply_text(broker, "E.lost: no answer from the hypervisor");
         return;
     }
+    broker->reads_dtd = strstr(packet, "swbreak+") != NULL; /* GDB */
     snprintf(features, sizeof(features), "%.3900s", (const char *)answer);
     meet(broker, features);
     leave_out(features, "qXfer:threads:read+");
     snprintf(text, sizeof(text), "%s%sQStartNoAckMode+", features,
              features[0] && features[strlen(features) - 1] != ';' ? ";" : "");
     broker_reply_text(broker, text);
+}
+
+/* A description that relies on the DTD. */
+static bool ours(const uint8_t *reply, size_t len_bytes)
+{
+    return (len_bytes == tl_target_xml_full_len + 1u &&
+            memcmp(reply + 1, tl_target_xml_full, tl_target_xml_full_len) == 0) ||
+           (len_bytes == tl_target_xml_len + 1u &&
+            memcmp(reply + 1, tl_target_xml, tl_target_xml_len) == 0);
+}
+
+/* The stub takes the console for its client, and the console reads XML as GDB does. To a client that
+ * does not, the same is said in full. False: nothing to do. */
+static bool describe_in_full(struct broker *broker, const char *packet)
+{
+    static const char object[] = "qXfer:features:read:target.xml:", whole[] = "0,ffb";
+    char request[sizeof(object) + sizeof(whole)];
+    uint8_t reply[REPLY_BYTES];
+    unsigned offset, count;
+    long got;
+
+    if (broker->reads_dtd || !begins(packet, object) ||
+        sscanf(packet + sizeof(object) - 1, "%x,%x", &offset, &count) != 2)
+        return false;
+    snprintf(request, sizeof(request), "%s%s", object, whole);
+    got = ask(broker, request, strlen(request), reply, sizeof(reply));
+    if (got < 0 || !ours(reply, (size_t)got))
+        return false; /* not ours */
+    if (offset > tl_target_xml_plain_len)
+        offset = tl_target_xml_plain_len;
+    if (count > SESSION_PACKET_BYTES - 5)
+        count = SESSION_PACKET_BYTES - 5;
+    if (count > tl_target_xml_plain_len - offset)
+        count = tl_target_xml_plain_len - offset;
+    reply[0] = offset + count < tl_target_xml_plain_len ? 'm' : 'l';
+    memcpy(reply + 1, tl_target_xml_plain + offset, count);
+    broker_reply(broker, reply, count + 1);
+    return true;
 }
 
 /* Hg and Hc name the vCPU of later packets. With one there is nothing to choose. */
@@ -225,7 +265,7 @@ void broker_packet(struct broker *broker, const char *packet, size_t len_bytes)
         breakpoint(broker, packet, len_bytes);
     } else if (chooses_nothing(broker, packet)) {
         broker_reply_text(broker, "OK");
-    } else {
+    } else if (!describe_in_full(broker, packet)) {
         forward(broker, packet, len_bytes);
     }
 }

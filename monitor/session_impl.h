@@ -42,8 +42,8 @@ struct session {
     struct session_counts counts;
 
     unsigned epoch; /* session_epoch() */
-    bool waiting; /* for the reply to a request */
-    bool silent;  /* the link has heard nothing for two seconds */
+    bool waiting;   /* for the reply to a request */
+    bool silent;    /* the link has heard nothing for two seconds */
     /* Over the link: replies that nobody waits for any more and that will still come, before any other.
      * Without this count each would be taken for the answer to the request after it. */
     unsigned owed;

@@ -106,8 +106,9 @@ const char *const tl_cpu_mode_names[TL_MODE_COUNT] = {
     "real", "vm86", "prot16", "prot32", "compat16", "compat32", "long",
 };
 
-/* bitsize has the default 64 by the internal DTD, which halves the text; expat (GDB) and libxml2
- * (LLDB) both apply it. Types other than int are named only where GDB needs them. */
+/* bitsize has the default 64 by the internal DTD, which halves the text; GDB's expat puts such defaults
+ * in. LLDB 14 takes the attributes that libxml2 lists, and defaults are not among them: it held those
+ * registers for empty and crashed at the first `p`. For it there is a third text. Types other than int are named only where GDB needs them. */
 #define XML_BITS_32       " bitsize=\"32\""
 #define XML_BITS_64       ""
 #define XML_BITS_80       " bitsize=\"80\""
@@ -123,11 +124,11 @@ const char *const tl_cpu_mode_names[TL_MODE_COUNT] = {
 /* GDB's names of the faces of an XMM register. */
 #define XML_TYPES_sse                                                                              \
     XML_VECTOR(f, ieee_single, 4)                                                                  \
-    XML_VECTOR(d, ieee_double, 2) XML_VECTOR(b, int8, 16) XML_VECTOR(w, int16, 8)                  \
-        XML_VECTOR(i, int32, 4) XML_VECTOR(q, int64, 2) "<union id=\"v\">" XML_FIELD(v4_float, f)  \
-            XML_FIELD(v2_double, d) XML_FIELD(v16_int8, b) XML_FIELD(v8_int16, w)                  \
-                XML_FIELD(v4_int32, i) XML_FIELD(v2_int64, q)                                      \
-                    XML_FIELD(uint128, uint128) "</union>"
+    XML_VECTOR(d, ieee_double, 2)                                                                  \
+    XML_VECTOR(b, int8, 16) XML_VECTOR(w, int16, 8) XML_VECTOR(i, int32, 4)                        \
+        XML_VECTOR(q, int64, 2) "<union id=\"v\">" XML_FIELD(v4_float, f) XML_FIELD(v2_double, d)  \
+            XML_FIELD(v16_int8, b) XML_FIELD(v8_int16, w) XML_FIELD(v4_int32, i)                   \
+                XML_FIELD(v2_int64, q) XML_FIELD(uint128, uint128) "</union>"
 #define XML_HEAD                                                                                   \
     "<!DOCTYPE target [<!ATTLIST reg bitsize CDATA \"64\">]>"                                      \
     "<target><architecture>i386:x86-64</architecture>"
@@ -164,3 +165,14 @@ const char tl_target_xml_full[] = XML_HEAD
 #include "protocol/regs.def"
     XML_TAIL;
 const unsigned tl_target_xml_full_len = sizeof(tl_target_xml_full) - 1;
+
+/* As the short one, with every size written out and no DTD. */
+#undef XML_BITS_64
+#define XML_BITS_64 " bitsize=\"64\""
+
+const char tl_target_xml_plain[] = "<target><architecture>i386:x86-64</architecture>"
+#define REG_FEATURE(id_, name_)                     SHORT_FEATURE_##id_(name_)
+#define REG(name_, bits_, type_, feature_, source_) SHORT_REG_##feature_(#name_, bits_, type_)
+#include "protocol/regs.def"
+    XML_TAIL;
+const unsigned tl_target_xml_plain_len = sizeof(tl_target_xml_plain) - 1;

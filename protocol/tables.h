@@ -181,9 +181,9 @@ extern const unsigned tl_vmcs_count, tl_vmcb_count, tl_vmx_reason_count, tl_svm_
 extern const unsigned tl_msr_count, tl_bits_group_count, tl_bits_count, tl_bits_of_count;
 
 /* The target description of qXfer:features:read:target.xml, without and with the SSE registers;
- * lengths without the final 0. */
-extern const char tl_target_xml[], tl_target_xml_full[];
-extern const unsigned tl_target_xml_len, tl_target_xml_full_len;
+ * lengths without the final 0. The plain one is the first for readers that apply no DTD: LLDB. */
+extern const char tl_target_xml[], tl_target_xml_full[], tl_target_xml_plain[];
+extern const unsigned tl_target_xml_len, tl_target_xml_full_len, tl_target_xml_plain_len;
 
 /* The table of a vendor and its length. */
 const struct tl_field *tl_fields(enum tl_vendor vendor, unsigned *count);

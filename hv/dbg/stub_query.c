@@ -201,6 +201,8 @@ static enum stub_answer xfer_features(struct stub *stub, struct args args)
 
     if (!args_word(&args, "target.xml:"))
         return stub_fail(stub, TL_E_syntax, "the only annex is target.xml");
+    if (!stub->swbreak) /* GDB says swbreak+ in its greeting, LLDB does not */
+        return slice(stub, tl_target_xml_plain, tl_target_xml_plain_len, args);
     return full ? slice(stub, tl_target_xml_full, tl_target_xml_full_len, args)
                 : slice(stub, tl_target_xml, tl_target_xml_len, args);
 }

@@ -101,7 +101,12 @@ def gdb_bytes(work: Path, platform: Platform) -> GdbBytes:
             before = bytes_of(line)
             gdb(line.client_port, *["stepi"] * steps)
             costs.append(bytes_of(line) - before)
-    brokered = []
+    return GdbBytes(costs[0], (costs[1] - costs[0]) / STEPS, broker_step_bytes(work, platform))
+
+
+def broker_step_bytes(work: Path, platform: Platform) -> float:
+    """One stepi of a GDB without symbols at the broker, both directions, framing and all."""
+    costs = []
     with waiting(work, platform, "spin_cli") as line, broker(work, line) as (port, console):
         # A terminal that nobody reads fills up, and then the console waits for it.
         threading.Thread(target=drain, args=(console,), daemon=True).start()
@@ -111,10 +116,8 @@ def gdb_bytes(work: Path, platform: Platform) -> GdbBytes:
             # `detach` at the broker leaves the guest where it is.
             gdb(port, *["stepi"] * steps, "detach")
             time.sleep(0.2)
-            brokered.append(bytes_of(line) - before)
-    return GdbBytes(
-        costs[0], (costs[1] - costs[0]) / STEPS, max(brokered[1] - brokered[0], 0) / STEPS
-    )
+            costs.append(bytes_of(line) - before)
+    return (costs[1] - costs[0]) / STEPS
 
 
 def dump_rate(work: Path, platform: Platform, what: str) -> float:

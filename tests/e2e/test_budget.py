@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import line_cost
 from line_proxy import LineProxy
 from machine import Machine, Platform, tiny
 from test_gdb import gdb
 
-CONNECT_MAX, STEP_MAX, STEPS = 4000, 400, 50
+CONNECT_MAX, STEP_MAX, BROKER_STEP_MAX, STEPS = 4000, 400, 150, 50
 
 
 def cost(work: Path, platform: Platform, *commands: str) -> int:
@@ -42,3 +43,10 @@ def test_line_budget(platform: Platform, work: Path) -> None:
     print(f"{platform.name}: connect {connect} bytes, step {step:.0f} bytes")
     assert 1000 < connect <= CONNECT_MAX
     assert 50 < step <= STEP_MAX
+
+
+def test_broker_budget(platform: Platform, work: Path) -> None:
+    """Without symbols: the link's frames and the console's own questions are counted too."""
+    step = line_cost.broker_step_bytes(work, platform)
+    print(f"{platform.name}: step through the broker {step:.0f} bytes")
+    assert 50 < step <= BROKER_STEP_MAX

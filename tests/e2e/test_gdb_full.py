@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stock GDB's whole vocabulary (full.gdb), and the core of it with LLDB 14: against the bare UART and
-against the broker of `trapline run --gdb`, on both backends.
-
-What LLDB 14 lacks: it sends no conditions to a target (its own are evaluated on the host), has no
-dprintf, no `find` and no compare-sections over the wire, and reads no memory map.
+"""Stock GDB's whole vocabulary (full.gdb): against the bare UART and against the broker of
+`trapline run --gdb`, on both backends. The core of it with LLDB is test_lldb.py's.
 """
 
 from __future__ import annotations

@@ -295,7 +295,7 @@ static void registers_are_in_gdb_order(void **state)
 
 static void target_description_is_small(void **state)
 {
-    unsigned regs = 0, features = 0;
+    unsigned regs = 0, features = 0, plain = 0;
 
     (void)state;
     assert_int_equal(strlen(tl_target_xml), tl_target_xml_len);
@@ -313,6 +313,13 @@ static void target_description_is_small(void **state)
     assert_int_equal(features, 3);
     /* One reply holds the full one. */
     assert_true(tl_target_xml_full_len < 4095);
+    /* A reader without the DTD must find the size of each. */
+    assert_int_equal(strlen(tl_target_xml_plain), tl_target_xml_plain_len);
+    assert_null(strstr(tl_target_xml_plain, "<!"));
+    for (const char *p = tl_target_xml_plain; (p = strstr(p, "<reg ")); p++, plain++)
+        assert_true(strstr(p, "bitsize=\"") < strstr(p, "/>"));
+    assert_int_equal(plain, TL_REG_xmm0);
+    assert_int_equal(strcspn(tl_target_xml_plain, "#$}*"), tl_target_xml_plain_len);
     /* Nothing in it that a packet would have to escape. */
     assert_int_equal(strcspn(tl_target_xml, "#$}*"), tl_target_xml_len);
     print_message("target description: %u bytes, %u registers\n", tl_target_xml_len, regs);
