@@ -24,7 +24,7 @@ static const struct {
     {"index", TL_REG_exit_index},   {"port", TL_REG_exit_port},
     {"vector", TL_REG_exit_vector}, {"error_code", TL_REG_exit_error},
     {"gpa", TL_REG_exit_gpa},       {"gva", TL_REG_exit_gva},
-    {"length", TL_REG_exit_len},
+    {"length", TL_REG_exit_len},    {"leaf", TL_REG_exit_index},
 };
 
 /* GDB and the manuals say some names differently. */

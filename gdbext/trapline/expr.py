@@ -23,7 +23,7 @@ _REG_FIELD, _REG_MSR_AREA, _REG_MSR, _VAR_MSR = 0x8000, 0x7F00, 0x7F01, 0xFF00
 _WORDS = {
     "kind": "exit_kind", "reason": "exit_reason", "qual": "exit_qual", "qualification": "exit_qual",
     "info1": "exit_qual", "info2": "exit_info2", "value": "exit_value", "old": "exit_old",
-    "index": "exit_index", "port": "exit_port", "vector": "exit_vector", "error_code": "exit_error",
+    "index": "exit_index", "leaf": "exit_index", "port": "exit_port", "vector": "exit_vector", "error_code": "exit_error",
     "gpa": "exit_gpa", "gva": "exit_gva", "length": "exit_len", "pc": "rip", "sp": "rsp", "fp": "rbp",
     "rflags": "eflags", "eax": "rax", "ebx": "rbx", "ecx": "rcx", "edx": "rdx", "esi": "rsi",
     "edi": "rdi", "ebp": "rbp", "esp": "rsp", "eip": "rip",

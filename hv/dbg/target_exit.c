@@ -98,12 +98,14 @@ int target_query_exit(struct vcpu *vcpu, struct reply *reply)
     const struct tl_reason *reason = tl_reason(target_vendor(), e->raw_reason);
     const struct ring_record *last = ring_last(vcpu, 0);
     uint64_t event = ring_pack_event(&e->event);
+    bool none = !vcpu->exit_count; /* the guest has not run yet: vcpu->exit means nothing */
     uint8_t insn[INSN_MAX_BYTES];
     size_t got = guest_fetch(vcpu, insn, sizeof(insn));
 
     reply_fmt(reply, "cpu:%x;number:%lx;kind:%s;reason:%lx;name:%s;info1:%lx;info2:%lx;len:%x;",
-              vcpu->id, vcpu->exit_count, tl_kind_word(e->kind), e->raw_reason,
-              reason ? reason->name : "-", e->raw_info[0], e->raw_info[1], e->instr_len_bytes);
+              vcpu->id, vcpu->exit_count, none ? "none" : tl_kind_word(e->kind), e->raw_reason,
+              reason && !none ? reason->name : "-", e->raw_info[0], e->raw_info[1],
+              e->instr_len_bytes);
     reply_fmt(reply, "rip:%lx;cs:%x;mode:%s;stage:%s;tsc:%lx;verdict:%s;", vcpu->regs.rip,
               hv_backend->get_segment(vcpu, HV_CS).selector, tl_cpu_mode_names[target_mode(vcpu)],
               target_stage_after ? "after" : "before", vcpu->exit_tsc,
@@ -113,6 +115,7 @@ int target_query_exit(struct vcpu *vcpu, struct reply *reply)
     reply_fmt(reply, "vec:%lx;vecerr:%x;insn:", event & 0xffffffff, e->event.error_code);
     reply_hex(reply, insn, got);
     reply_str(reply, ";");
-    put_kind(vcpu, reply);
+    if (!none)
+        put_kind(vcpu, reply);
     return 0;
 }

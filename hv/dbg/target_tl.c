@@ -53,7 +53,10 @@ static int query_hello(struct reply *reply)
     bool first = true;
 
     reply_fmt(reply, "vendor:%s;platform:%s;efer:%s;own:%lx,%lx;hv:%lx;maxphyaddr:%x;caps:",
-              hv_caps.vendor, hv_caps.platform, hv_caps.efer_in_area ? "area" : "controls",
+              hv_caps.vendor, hv_caps.platform,
+              target_vendor() == TL_SVM ? "vmcb"
+              : hv_caps.efer_in_area    ? "area"
+                                        : "controls",
               hv_range.base_hpa, hv_range.size_bytes, HV_LINK_BASE, hv_caps.maxphyaddr_bits);
     for (unsigned i = 0; i < sizeof(caps) / sizeof(caps[0]); i++)
         if (caps[i].on) {

@@ -62,6 +62,9 @@ def test_hello_and_channels(work: Path, platform: Platform) -> None:
         hello = pairs(link.ask("qtl.hello"))
         assert hello["protocol"] == "1" and hello["vendor"] == platform.backend, hello
         assert hello["state"] == "stopped", hello
+        assert hello["efer"] == ("vmcb" if platform.backend == "svm" else "area"), hello
+        first = pairs(link.ask("qtl.exit"))  # the guest has not run yet
+        assert first["kind"] == "none" and first["name"] == "-" and first["number"] == "0", first
         assert link.ask("qtl.echo:c0ffee") == b"c0ffee"
         assert link.ask("qtl.nonsense") == b""
         assert link.ask("qtl.field:guest_rip").startswith(b"number:")

@@ -24,6 +24,8 @@ static int fake_reg(void *ctx, uint16_t number, uint64_t *value)
         *value = 0x80000011;
     else if (number == TL_REG_exit_kind)
         *value = TL_KIND_CR0_WRITE;
+    else if (number == TL_REG_exit_index)
+        *value = 0x40000000; /* of a CPUID: its leaf */
     else if (number == TL_REG_rip)
         *value = 0x1000143;
     else if (number == TL_REG_exit_value)
@@ -119,6 +121,7 @@ static void words(void **state)
     (void)state;
     assert_int_equal(value_of("value & 0x80000000"), 0x80000000);
     assert_int_equal(value_of("$rip"), 0x1000143);
+    assert_int_equal(value_of("leaf == 0x40000000 && index == leaf"), 1);
     assert_int_equal(value_of("pc - 8"), 0x100013b);
     assert_int_equal(value_of("cr0.PG"), 1);
     assert_int_equal(value_of("cr0.NE"), 0);
