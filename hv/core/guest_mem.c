@@ -114,6 +114,8 @@ struct walk_regs guest_walk_regs(struct vcpu *vcpu)
         .efer = vcpu->efer_wrote,
         .maxphyaddr_bits = hv_caps.maxphyaddr_bits,
         .page_1g = page_1g,
+        /* QEMU's TCG does, under SVM. Where a guest set it itself, the CPU has already refused. */
+        .pdpte_a_set = !hv_caps.pending_debug,
     };
 
     if (hv_caps.pending_debug && walk_paging(&regs) == GUEST_PAGING_PAE) {

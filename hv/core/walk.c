@@ -73,7 +73,7 @@ static uint64_t reserved_bits(enum guest_paging paging, const struct walk_regs *
         return level == 2 && leaf ? UINT64_C(1) << 21 : 0;
     case GUEST_PAGING_PAE:
         if (level == 3)
-            return above | bits_from(52) | UINT64_C(0x1e6);
+            return above | bits_from(52) | UINT64_C(0x1c6) | (regs->pdpte_a_set ? 0 : PTE_A);
         above |= bits_from(52) & ~PTE_NX;
         break;
     default:

@@ -21,6 +21,7 @@ struct walk_regs {
     uint64_t cr0, cr3, cr4, efer;
     uint64_t pdpte[4]; /* the CPU's PDPTEs (VMX guest-state area) */
     bool pdpte_valid;  /* false: read them from memory at CR3 */
+    bool pdpte_a_set;  /* the CPU sets A in PDPTEs in memory, though the bit is reserved there */
     uint8_t maxphyaddr_bits;
     bool page_1g; /* CPUID: 1 GiB pages exist */
 };

@@ -139,6 +139,16 @@ static void test_pae(void **state)
     assert_true(w.writable); /* PDPTEs carry no rights */
     assert_true(w.user);
 
+    /* QEMU's TCG sets A in a PDPTE, where it is reserved. */
+    regs.pdpte_a_set = true;
+    put64(regs.cr3 + 3 * 8, 0x11000 | PTE_P | PTE_A);
+    assert_int_equal(walk(regs, 0xc0605678).result, WALK_OK);
+    assert_true(walk_load_pdptes(&regs, fake_read, NULL, pdpte));
+    regs.pdpte_a_set = false;
+    assert_int_equal(walk(regs, 0xc0605678).result, WALK_RESERVED);
+    assert_false(walk_load_pdptes(&regs, fake_read, NULL, pdpte));
+    put64(regs.cr3 + 3 * 8, 0x11000 | PTE_P);
+
     /* The CPU's PDPTEs decide, not memory. */
     regs.pdpte_valid = true;
     assert_int_equal(walk(regs, 0xc0605678).result, WALK_NOT_PRESENT);
