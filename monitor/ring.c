@@ -149,8 +149,11 @@ static void show_row(struct console *console, const struct ring_row *row)
     case TL_KIND_RDMSR:
     case TL_KIND_WRMSR:
         msr = tl_msr_by_index((uint32_t)row->rcx);
-        snprintf(what, sizeof(what), "%s 0x%x = 0x%" PRIx64, msr ? msr->manual : "MSR",
-                 (uint32_t)row->rcx, row->value);
+        if (row->kind == TL_KIND_RDMSR && row->verdict) /* nothing was read */
+            snprintf(what, sizeof(what), "%s 0x%x", msr ? msr->manual : "MSR", (uint32_t)row->rcx);
+        else
+            snprintf(what, sizeof(what), "%s 0x%x = 0x%" PRIx64, msr ? msr->manual : "MSR",
+                     (uint32_t)row->rcx, row->value);
         break;
     case TL_KIND_CR0_WRITE:
     case TL_KIND_CR3_WRITE:

@@ -125,10 +125,13 @@ const char *const tl_cpu_mode_names[TL_MODE_COUNT] = {
 #define XML_TYPES_sse                                                                              \
     XML_VECTOR(f, ieee_single, 4)                                                                  \
     XML_VECTOR(d, ieee_double, 2)                                                                  \
-    XML_VECTOR(b, int8, 16) XML_VECTOR(w, int16, 8) XML_VECTOR(i, int32, 4)                        \
-        XML_VECTOR(q, int64, 2) "<union id=\"v\">" XML_FIELD(v4_float, f) XML_FIELD(v2_double, d)  \
-            XML_FIELD(v16_int8, b) XML_FIELD(v8_int16, w) XML_FIELD(v4_int32, i)                   \
-                XML_FIELD(v2_int64, q) XML_FIELD(uint128, uint128) "</union>"
+    XML_VECTOR(b, int8, 16)                                                                        \
+    XML_VECTOR(w, int16, 8)                                                                        \
+    XML_VECTOR(i, int32, 4)                                                                        \
+    XML_VECTOR(q, int64, 2)                                                                        \
+    "<union id=\"v\">" XML_FIELD(v4_float, f) XML_FIELD(v2_double, d) XML_FIELD(v16_int8, b)       \
+        XML_FIELD(v8_int16, w) XML_FIELD(v4_int32, i) XML_FIELD(v2_int64, q)                       \
+            XML_FIELD(uint128, uint128) "</union>"
 #define XML_HEAD                                                                                   \
     "<!DOCTYPE target [<!ATTLIST reg bitsize CDATA \"64\">]>"                                      \
     "<target><architecture>i386:x86-64</architecture>"

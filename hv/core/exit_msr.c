@@ -246,6 +246,7 @@ enum hv_verdict exit_rdmsr(struct vcpu *vcpu)
 
     if (!exit_msr_read(vcpu, vcpu->exit.msr.index, &value))
         return exit_gp(vcpu);
+    vcpu->exit.msr.value = value; /* the ring's */
     vcpu->regs.rax = (uint32_t)value;
     vcpu->regs.rdx = value >> 32;
     vcpu->changed |= HV_CHANGED_GPR;

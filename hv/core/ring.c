@@ -96,7 +96,7 @@ void ring_end(struct vcpu *vcpu, enum hv_verdict verdict)
     uint64_t cycles = rdtsc() - record->tsc;
 
     if (record->kind == HV_EXIT_RDMSR) /* what the guest got */
-        record->value = vcpu->regs.rdx << 32 | (uint32_t)vcpu->regs.rax;
+        record->value = vcpu->exit.msr.value;
     else if (record->kind == HV_EXIT_CPUID)
         record->value = (uint32_t)vcpu->regs.rcx;
     record->verdict = (uint8_t)verdict;

@@ -3,6 +3,7 @@
  * qtl.exit: everything of the last exit (protocol/README.md, "The last exit").
  */
 #include "core/backend.h"
+#include "core/exit_msr.h"
 #include "core/guest_mem.h"
 #include "core/insn.h"
 #include "core/ring.h"
@@ -57,10 +58,8 @@ static void put_kind(struct vcpu *vcpu, struct reply *reply)
                   vcpu->regs.by_index[e->dr.gpr & 15]);
         break;
     case HV_EXIT_RDMSR:
-        reply_fmt(reply, "index:%x;", e->msr.index);
-        break;
     case HV_EXIT_WRMSR:
-        reply_fmt(reply, "index:%x;value:%lx;", e->msr.index, e->msr.value);
+        reply_fmt(reply, "index:%x;value:%lx;", e->msr.index, target_msr_value(vcpu));
         break;
     case HV_EXIT_CPUID:
         reply_fmt(reply, "leaf:%x;subleaf:%x;", e->cpuid.leaf, e->cpuid.subleaf);
@@ -89,6 +88,16 @@ static void put_kind(struct vcpu *vcpu, struct reply *reply)
     default:
         break;
     }
+}
+
+uint64_t target_msr_value(struct vcpu *vcpu)
+{
+    uint64_t value = vcpu->exit.msr.value;
+
+    /* RDMSR: what the handler will give, or gave; a TSC may have moved on. */
+    if (vcpu->exit.kind == HV_EXIT_RDMSR && !exit_msr_read(vcpu, vcpu->exit.msr.index, &value))
+        return 0;
+    return value;
 }
 
 int target_query_exit(struct vcpu *vcpu, struct reply *reply)

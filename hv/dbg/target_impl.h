@@ -30,6 +30,8 @@ int target_reg_wide_write(void *machine, unsigned cpu, unsigned regno, const uin
 int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char *args,
                  size_t args_len_bytes, struct reply *reply);
 int target_query_exit(struct vcpu *vcpu, struct reply *reply);
+/* Of an RDMSR or WRMSR exit: what is read or written; 0 for an MSR that gives #GP. */
+uint64_t target_msr_value(struct vcpu *vcpu);
 int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char *annex,
                   size_t annex_len_bytes, char *buf, size_t cap_bytes);
 /* target_stats.c: qtl.stats. */

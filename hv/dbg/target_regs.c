@@ -111,7 +111,7 @@ static uint64_t read_exit(struct vcpu *vcpu, unsigned regno)
         return io ? e->io.port : 0;
     case TL_REG_exit_value:
         return cr                          ? e->cr.value
-               : e->kind == HV_EXIT_WRMSR  ? e->msr.value
+               : msr                       ? target_msr_value(vcpu)
                : e->kind == HV_EXIT_IO_OUT ? e->io.value
                : e->kind == HV_EXIT_XSETBV ? e->xsetbv.value
                : exception                 ? e->exception.address

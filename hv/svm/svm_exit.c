@@ -137,7 +137,7 @@ static void decode_msr(struct vcpu *vcpu)
 
     e->kind = e->raw_info[0] & 1 ? HV_EXIT_WRMSR : HV_EXIT_RDMSR;
     e->msr.index = (uint32_t)vcpu->regs.rcx;
-    e->msr.value = vcpu->regs.rdx << 32 | (uint32_t)vcpu->regs.rax;
+    e->msr.value = e->kind == HV_EXIT_WRMSR ? vcpu->regs.rdx << 32 | (uint32_t)vcpu->regs.rax : 0;
 }
 
 static void decode_entry_failure(struct hv_exit *e)

@@ -186,7 +186,7 @@ def test_server_that_hangs_up(work: Path) -> None:
     ("rfc2217://localhost:1", r"Connection refused"),
     ("x" * 5000, r"too long|expected HOST:PORT"),
     ("", r"."),
-], ids=lambda value: value[:40])
+], ids=lambda value: str(value)[:40])
 def test_targets_that_are_none(target: str, pattern: str, work: Path) -> None:
     leader, follower = pty.openpty()
     plain = work / "plain.log"
