@@ -19,6 +19,8 @@
     mov %eax, %cr3
     mov %cr0, %eax
     or $0x80010000, %eax
+    .globl paging_on
+paging_on:
     mov %eax, %cr0
     CHECK "alias read", $0xfeedface, ALIAS
     movl $0x0badcafe, ALIAS + 4
