@@ -136,14 +136,15 @@ static __attribute__((noinline)) bool owned(struct vcpu *vcpu, enum hv_verdict *
 }
 
 /* The exit came before the instruction that an intercept was lifted for: put back now, it would exit, and
- * be an event, twice. */
+ * be an event, twice. A HLT that the line's NMI ended is begun anew and must exit for that: it is what
+ * says that the guest sleeps. */
 static bool still_lifted(const struct vcpu *vcpu)
 {
     const uint64_t between = HV_KIND_BIT(HV_EXIT_NMI) | HV_KIND_BIT(HV_EXIT_PREEMPTION_TIMER) |
                              HV_KIND_BIT(HV_EXIT_NESTED_PAGE);
 
-    return between & HV_KIND_BIT(vcpu->exit.kind) && vcpu->regs.rip == vcpu->lifted_rip &&
-           !vcpu->inject.valid;
+    return between & HV_KIND_BIT(vcpu->exit.kind) && !(vcpu->lifted & HV_KIND_BIT(HV_EXIT_HLT)) &&
+           vcpu->regs.rip == vcpu->lifted_rip && !vcpu->inject.valid;
 }
 
 enum hv_verdict exit_dispatch(struct vcpu *vcpu)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A straight line of what is hard to step over, in 64-bit code at CPL 0. Each `AT name` is where a step
+ * A straight line of what is hard to step over, in 64-bit code at CPL 0, and a visit to CPL 3. Each `AT name` is where a step
  * has to land; the guest keeps what flags were stored by PUSHF, by events and by SYSCALL, and says at its end
  * whether a TF was among them that it never set.
  */
@@ -14,6 +14,7 @@ at_\name:
     mov $0xff, %al          /* STI lets nothing in */
     out %al, $0x21
     out %al, $0xa1
+    GATE64 1, at_on_db
     GATE64 3, at_on_bp
     GATE64 6, at_on_ud
     GATE64 32, at_on_int
@@ -26,13 +27,22 @@ work:
     mov $vars, %ebx
     mov $long_idt_pointer, %eax
     lidt (%rax)
+    mov $long_pml4, %eax    /* all of memory is CPL 3's too */
+    orl $4, (%rax)
+    mov $long_pdpt, %eax
+    orl $4, (%rax)
+    mov $long_pd, %eax
+    orl $4, (%rax)
+    orl $4, 8(%rax)
+    mov %cr3, %rax
+    mov %rax, %cr3
     mov $0xc0000080, %ecx   /* EFER.SCE */
     rdmsr
     or $1, %eax
     wrmsr
-    mov $0xc0000081, %ecx   /* STAR: SYSCALL loads 18 and 20 */
+    mov $0xc0000081, %ecx   /* STAR: SYSCALL loads 18 and 20, SYSRET 33 and 2b */
     xor %eax, %eax
-    mov $SEL_CODE64, %edx
+    mov $0x20 << 16 | SEL_CODE64, %edx
     wrmsr
     mov $0xc0000082, %ecx
     mov $at_on_syscall, %eax
@@ -102,6 +112,40 @@ AT vmmcall
 AT syscall
     syscall
 AT behind_syscall
+    mov $0xc0000082, %ecx
+AT wrmsr_low
+    mov $at_on_syscall, %eax
+AT wrmsr_high
+    xor %edx, %edx
+AT wrmsr
+    wrmsr
+AT outs_port
+    mov $0x80, %edx
+AT outs_count
+    mov $2, %ecx
+AT rep_outs
+    rep outsb
+AT ins_count
+    mov $2, %ecx
+AT rep_ins
+    rep insb
+AT xsetbv
+    .byte 0x0f, 0x01, 0xd1  /* #UD while CR4.OSXSAVE is 0 */
+AT icebp
+    .byte 0xf1
+AT sysret_flags
+    pushfq
+AT sysret_r11
+    pop %r11
+AT sysret_rcx
+    mov $at_user, %ecx
+AT sysret
+    sysretq
+AT user
+    nop                     /* CPL 3 */
+AT user_syscall
+    syscall
+AT behind_user
     nop
 AT end
     COMPAT_MODE done
@@ -115,6 +159,8 @@ AT bp_or
 AT bp_iret
     iretq
 at_on_int:
+    iretq
+at_on_db:
     iretq
 at_on_ud:
     addq $3, (%rsp)
