@@ -17,10 +17,9 @@ from test_gdb import gdb
 LANDS = """
 pop_image keep pushf_again popf sti behind_sti cli hlt mov_ss load_ss cpuid_prepare cpuid pop_rbx msr_prepare
 rdmsr in_byte out_byte read_cr write_cr read_cr3 write_cr3 invlpg rep_prepare rep_movs rep_movs rep_movs int3
-on_bp bp_keep bp_or bp_iret int_n on_int vmcall on_ud ud_iret vmmcall on_ud ud_iret syscall on_syscall
-syscall_back behind_syscall wrmsr_low wrmsr_high wrmsr outs_port outs_count rep_outs rep_outs ins_count rep_ins
-rep_ins xsetbv on_ud ud_iret icebp on_db sysret_flags sysret_r11 sysret_rcx sysret user user_syscall on_syscall
-syscall_back behind_user end
+on_bp bp_keep bp_or bp_iret int_n on_int vmcall on_ud ud_iret vmmcall on_ud ud_iret wrmsr_index wrmsr_low
+wrmsr_high wrmsr outs_port outs_count rep_outs rep_outs ins_count rep_ins rep_ins xsetbv on_ud ud_iret syscall on_syscall syscall_back behind_syscall sysret_flags sysret_r11 sysret_rcx sysret user user_syscall
+on_syscall syscall_back behind_user end
 """.split()
 
 

@@ -14,7 +14,6 @@ at_\name:
     mov $0xff, %al          /* STI lets nothing in */
     out %al, $0x21
     out %al, $0xa1
-    GATE64 1, at_on_db
     GATE64 3, at_on_bp
     GATE64 6, at_on_ud
     GATE64 32, at_on_int
@@ -109,9 +108,7 @@ AT vmcall
     .byte 0x0f, 0x01, 0xc1  /* VMCALL: #UD without a hypervisor of its own */
 AT vmmcall
     .byte 0x0f, 0x01, 0xd9
-AT syscall
-    syscall
-AT behind_syscall
+AT wrmsr_index
     mov $0xc0000082, %ecx
 AT wrmsr_low
     mov $at_on_syscall, %eax
@@ -131,8 +128,11 @@ AT rep_ins
     rep insb
 AT xsetbv
     .byte 0x0f, 0x01, 0xd1  /* #UD while CR4.OSXSAVE is 0 */
-AT icebp
-    .byte 0xf1
+                        /* no ICEBP: QEMU 7.2 does not know it (#UD) */
+AT syscall
+    syscall
+AT behind_syscall
+    nop                     /* SYSCALL left an SS that no IRET could load */
 AT sysret_flags
     pushfq
 AT sysret_r11
@@ -159,8 +159,6 @@ AT bp_or
 AT bp_iret
     iretq
 at_on_int:
-    iretq
-at_on_db:
     iretq
 at_on_ud:
     addq $3, (%rsp)
