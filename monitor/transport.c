@@ -85,21 +85,28 @@ void transport_hint(const struct transport *transport, char *hint, size_t cap_by
         rfc2217_hint(transport, hint, cap_bytes);
 }
 
+/* A socket's other side that went says EPIPE or, if it left bytes of ours unread, ECONNRESET; a pty
+ * whose other side closed says EIO, a USB adapter that was pulled ENXIO or EIO. */
+static void say_why(struct transport *transport, int error)
+{
+    const char *why = strerror(error);
+
+    if (error == 0 || error == EPIPE || error == ECONNRESET)
+        why = "the other end closed the line";
+    else if (error == EIO || error == ENXIO)
+        why = "the device is gone";
+    snprintf(transport->why, sizeof(transport->why), "%s", why);
+}
+
 ssize_t transport_read(struct transport *transport, uint8_t *bytes, size_t cap_bytes)
 {
     ssize_t got = read(transport->fd, bytes, cap_bytes);
     int one = 1;
 
-    if (got == 0) {
-        snprintf(transport->why, sizeof(transport->why), "the other end closed the line");
-        return -1;
-    }
-    if (got < 0) {
-        if (errno == EAGAIN || errno == EINTR)
-            return 0;
-        /* A pty whose other side closed says EIO, a USB adapter that was pulled ENXIO or EIO. */
-        snprintf(transport->why, sizeof(transport->why), "%s",
-                 errno == EIO || errno == ENXIO ? "the device is gone" : strerror(errno));
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (got <= 0) {
+        say_why(transport, got == 0 ? 0 : errno);
         return -1;
     }
     /* Linux falls back to delayed acknowledgements by itself: ask again after each read, else a
@@ -127,9 +134,7 @@ bool transport_flush(struct transport *transport)
         if (put < 0) {
             if (errno == EAGAIN || errno == EINTR)
                 return true;
-            snprintf(transport->why, sizeof(transport->why), "%s",
-                     errno == EPIPE || errno == ECONNRESET ? "the other end closed the line"
-                                                           : strerror(errno));
+            say_why(transport, errno);
             return false;
         }
         transport->queue_len_bytes -= (size_t)put;

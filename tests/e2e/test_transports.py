@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import socket
+import struct
 import subprocess
 import termios
 import threading
@@ -105,18 +106,20 @@ def test_ser2net_as_plain_tcp(work: Path) -> None:
 
 
 class Server(threading.Thread):
-    """Accepts once, says `greeting`, then `answer` to whatever comes; never speaks RSP."""
+    """Accepts once, says `greeting` and swallows whatever comes; never speaks RSP."""
 
-    def __init__(self, greeting: bytes = b"", hang_up: bool = False) -> None:
+    def __init__(self, greeting: bytes = b"", hang_up: bool = False, rudely: bool = False) -> None:
         super().__init__(daemon=True)
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
-        self.greeting, self.hang_up = greeting, hang_up
+        self.greeting, self.hang_up, self.rudely = greeting, hang_up, rudely
         self.start()
 
     def run(self) -> None:
         peer, _ = self.listener.accept()
         with peer:
+            if self.rudely:  # closing then resets the connection
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if self.greeting:
                 peer.sendall(self.greeting)
             while not self.hang_up and peer.recv(4096):
@@ -155,8 +158,10 @@ def test_rfc2217_servers_that_do_not_help(work: Path) -> None:
         assert len(run.err.strip().splitlines()) == 2, (name, str(run))
 
 
-def test_server_that_hangs_up(work: Path) -> None:
-    server = Server(hang_up=True)
+@pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
+def test_server_that_hangs_up(rudely: bool, work: Path) -> None:
+    """One end of a connection is as good as the other to the person whose board is gone."""
+    server = Server(hang_up=True, rudely=rudely)
     run = trapline(work, "attach", "--batch", "--timeout", "40", f"127.0.0.1:{server.port}")
     assert run.status == 3, str(run)
     assert "closed the line" in run.out + run.err, str(run)
