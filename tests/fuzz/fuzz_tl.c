@@ -161,8 +161,8 @@ struct crash_record *crash_collect(struct vcpu *v, const struct explanation **wh
 
 void crash_render(struct vcpu *v, crash_line_fn line, void *context)
 {
-    (void)v;
-    for (unsigned i = 0; i < 3000; i++) /* more than the object holds */
+    /* Now and then more than the object holds; always would be slow. */
+    for (unsigned i = 0; i < (v->regs.rip % 16 ? 40u : 3000u); i++)
         line(context, "tl: f 0x0=0x1 0x2=0x3", 21);
 }
 
