@@ -185,8 +185,8 @@ OTHER_KINDS = ("hlt", "invlpg", "xsetbv", "rdpmc", "triple-fault", "task-switch"
 
 
 def exit_ticks(work: Path, platform: Platform, events: int) -> int:
-    """Ticks of 10,000 CPUID exits while so many events of other kinds are armed. A tick is an
-    instruction: on Bochs always, on QEMU by -icount."""
+    """Ticks of 1,000 CPUID exits, the cheapest of ten such batches, while so many events of other kinds
+    are armed. A tick is an instruction: on Bochs always, on QEMU by -icount."""
     adds = [
         f"maintenance packet Qtl.event.add:kinds:{OTHER_KINDS[n % len(OTHER_KINDS)]};if:220{n % 10}27;"
         for n in range(events)
@@ -207,9 +207,9 @@ def exit_ticks(work: Path, platform: Platform, events: int) -> int:
             count = re.search(r'received: "count:([0-9a-f]+);', out)
             if not count or int(count[1], 16) != events:
                 raise RuntimeError(f"not {events} events\n{out[-2000:]}")
-            if not vm.wait_for(r"ticks for all 0x([0-9a-f]+)$"):
+            if not vm.wait_for(r"ticks for the cheapest 1,000 0x([0-9a-f]+)$"):
                 raise RuntimeError(f"never done\n{vm.tail()}")
-            found = re.search(r"ticks for all 0x([0-9a-f]+)$", vm.text(), re.MULTILINE)
+            found = re.search(r"ticks for the cheapest 1,000 0x([0-9a-f]+)$", vm.text(), re.MULTILINE)
             assert found
             return int(found[1], 16)
 
