@@ -100,6 +100,7 @@ HV_SRCS += hv/dbg/line.c
 HV_SRCS += hv/dbg/line_out.c
 HV_SRCS += hv/dbg/line_link.c
 HV_SRCS += hv/dbg/client.c
+HV_SRCS += hv/dbg/target_hooks.c
 HV_SRCS += hv/dbg/target_vcpu.c
 HV_SRCS += hv/dbg/target_regs.c
 HV_SRCS += hv/dbg/target_fpu.c

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The only way core speaks to the debugger: one struct that dbg/target_vcpu.c fills at start-up.
+ * The only way core speaks to the debugger: one struct that dbg/target_hooks.c fills at start-up.
  * Core includes nothing of dbg.
  */
 #pragma once
@@ -60,6 +60,8 @@ struct hv_debug_hooks {
 
 extern struct hv_debug_hooks hv_debug;
 
-/* dbg/target_vcpu.c: fills hv_debug. dbg/line.c feeds guest console input to core through this. */
+/* dbg/target_hooks.c: fills hv_debug and takes over the log. Needs hv_caps, the UART and the clock. */
 void dbg_init(void);
+
+/* core/uart16550.c: what came for the guest's console; the debugger calls it while it polls. */
 void uart16550_input(const uint8_t *bytes, unsigned len_bytes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Everything the debugger may ask of a machine. target_vcpu.c fills it from core; the unit tests give
- * it a fake. No other file of this room knows what a VMCS, a VMCB or a struct vcpu is.
+ * Everything the debugger may ask of a machine. The target_*.c files fill it from core; the unit
+ * tests give it a fake. No other file of this room knows what a VMCS, a VMCB or a struct vcpu is.
  */
 #pragma once
 

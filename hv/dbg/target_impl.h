@@ -8,8 +8,22 @@
 #include "core/vcpu.h"
 #include "dbg/target.h"
 
+/* ---- target_vcpu.c ---- */
+
+/* The machine, with the capabilities of the CPU it runs on. Needs hv_caps; for dbg_init(), once. */
+struct dbg_target *target_init(void);
+
 /* The vCPU of a number; this version has one. */
 struct vcpu *target_vcpu(unsigned cpu);
+
+/* What a stop needs to know of vcpu->exit, whatever the vendor; holds until the next call. */
+const struct dbg_exit *target_last_exit(void *machine, unsigned cpu);
+
+/* Microseconds since the log began; 0 while there is no clock. */
+uint64_t target_clock_us(void *machine);
+
+/* The chipset's reset register, the keyboard controller's line, and at last a triple fault. */
+void target_reboot(void *machine);
 
 enum tl_vendor target_vendor(void);
 enum tl_cpu_mode target_mode(struct vcpu *vcpu);
@@ -38,5 +52,6 @@ int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char
 int target_stats(struct vcpu *vcpu, struct args args, struct reply *reply);
 /* qtl.check: how many rules the state violates, with these fields changed for the question. */
 int target_check(struct vcpu *vcpu, struct args edits, struct reply *reply);
-/* `stage` of the last stop at an exit, for qtl.exit. */
+
+/* target_hooks.c: did the last stop at an exit come after it was handled (`stage` of qtl.exit)? */
 extern bool target_stage_after;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Binds the debugger to core: fills hv_debug for core, and struct dbg_target for the debugger.
- * Registers are target_regs.c's, our own queries target_tl.c's.
+ * Fills struct dbg_target, the debugger's view of a machine, from core. Registers are target_regs.c's,
+ * our own queries target_tl.c's; the way back, core's calls of the debugger, is target_hooks.c's.
  */
 #include "core/backend.h"
 #include "core/exit_msr.h"
@@ -12,20 +12,13 @@
 #include "core/nested.h"
 #include "cpu/cpu.h"
 #include "cpu/x86.h"
-#include "dbg/client.h"
 #include "dbg/target_impl.h"
-#include "dev/uart.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define FLUSH_US         500000 /* for a client to take the last words, and the UART to send them */
-#define IDLE_SPINS       2000u
 #define PENDING_STEP_BIT (UINT64_C(1) << 14)
 #define SHADOW_BITS      UINT64_C(3)
 #define ACTIVITY_ACTIVE  0
-
-static struct client client;
-bool target_stage_after;
 
 struct vcpu *target_vcpu(unsigned cpu)
 {
@@ -37,8 +30,6 @@ enum tl_vendor target_vendor(void)
 {
     return hv_backend == &vmx_backend ? TL_VMX : TL_SVM;
 }
-
-/* ---- struct dbg_target ---- */
 
 static uint32_t shadow_get(void *machine, unsigned cpu)
 {
@@ -303,8 +294,7 @@ static int field_write(void *machine, unsigned cpu, uint32_t field, uint64_t val
     return hv_backend->field_write(target_vcpu(cpu), field, value);
 }
 
-/* The neutral part of vcpu->exit; refreshed at each call. */
-static const struct dbg_exit *last_exit(void *machine, unsigned cpu)
+const struct dbg_exit *target_last_exit(void *machine, unsigned cpu)
 {
     static struct dbg_exit out;
     const struct hv_exit *exit = &target_vcpu(cpu)->exit;
@@ -336,14 +326,13 @@ static const struct dbg_exit *last_exit(void *machine, unsigned cpu)
     return &out;
 }
 
-static uint64_t clock_us(void *machine)
+uint64_t target_clock_us(void *machine)
 {
     (void)machine;
     return log_clock_us ? log_clock_us() : 0;
 }
 
-/* The chipset's reset register, the keyboard controller's line, and at last a triple fault. */
-static void reboot(void *machine)
+void target_reboot(void *machine)
 {
     const struct table_reg nothing = {0};
 
@@ -392,160 +381,20 @@ static struct dbg_target target = {
     .area_write = area_write,
     .field_read = field_read,
     .field_write = field_write,
-    .last_exit = last_exit,
-    .clock_us = clock_us,
-    .reboot = reboot,
+    .last_exit = target_last_exit,
+    .clock_us = target_clock_us,
+    .reboot = target_reboot,
     .query = target_query,
     .object = target_object,
 };
 
-/* ---- struct hv_debug_hooks ---- */
-
-static enum hv_verdict filter(struct vcpu *vcpu, enum hv_stage stage, bool *skip)
+struct dbg_target *target_init(void)
 {
-    struct events_verdict verdict =
-        run_filter(&client.stub.run, vcpu->id, last_exit(NULL, vcpu->id),
-                   stage == HV_AFTER ? EVENT_AFTER : EVENT_BEFORE);
-
-    *skip = verdict.skip;
-    if (verdict.stop)
-        target_stage_after = stage == HV_AFTER;
-    if (verdict.stop && verdict.skip) /* stop behind the instruction, which is not performed */
-        *skip = vcpu_advance(vcpu);
-    return verdict.stop ? HV_STOP : HV_RESUME;
-}
-
-static bool owns_exit(struct vcpu *vcpu, enum hv_verdict *verdict)
-{
-    bool stop;
-    bool ours = run_owns_exit(&client.stub.run, vcpu->id, last_exit(NULL, vcpu->id), &stop);
-
-    if (ours)
-        *verdict = stop ? HV_STOP : HV_RESUME;
-    return ours;
-}
-
-static bool step_done(struct vcpu *vcpu, enum hv_verdict *verdict)
-{
-    bool stop;
-
-    if (!run_step_done(&client.stub.run, vcpu->id, &stop))
-        return false;
-    *verdict = stop ? HV_STOP : HV_RESUME;
-    return true;
-}
-
-/* Nothing came: looks until something does, or the turn is over. hv/README.md says why it does not
- * sleep. */
-static void idle(void *ctx)
-{
-    (void)ctx;
-    for (unsigned i = 0; i < IDLE_SPINS && !uart_ready(&hv_uart); i++)
-        cpu_pause();
-}
-
-static const enum run_why whys[] = {
-    [HV_STOP_START] = RUN_WHY_START,       [HV_STOP_BREAK_IN] = RUN_WHY_BREAK_IN,
-    [HV_STOP_STEP] = RUN_WHY_STEP,         [HV_STOP_BREAKPOINT] = RUN_WHY_BREAKPOINT,
-    [HV_STOP_EVENT] = RUN_WHY_EVENT,       [HV_STOP_DEAD] = RUN_WHY_DEAD,
-    [HV_STOP_HV_FAULT] = RUN_WHY_HV_FAULT,
-};
-
-static void stopped(struct vcpu *vcpu, enum hv_stop_why why)
-{
-    if (!client_attached(&client)) {
-        if (why == HV_STOP_DEAD && client.stub.options.dead_resets)
-            reboot(NULL);
-        log_info("stopped (%s) at %#lx; waiting for a debugger on this line",
-                 why == HV_STOP_START  ? "start"
-                 : why == HV_STOP_DEAD ? "dead"
-                                       : "event",
-                 vcpu->regs.rip);
-    }
-    client_serve(&client, vcpu->id, whys[why], idle, NULL);
-}
-
-static bool poll(struct vcpu *vcpu)
-{
-    (void)vcpu;
-    return client_poll(&client);
-}
-
-static void before_entry(struct vcpu *vcpu)
-{
-    run_before_entry(&client.stub.run, vcpu->id);
-}
-
-static void console_out(const uint8_t *bytes, unsigned len_bytes)
-{
-    line_text(&client.line, LINE_CONSOLE, bytes, len_bytes);
-}
-
-/* Frames first, then the transmitter itself: an emulator drops what its UART still holds. */
-static void flush(void)
-{
-    uint64_t begun_us;
-
-    client_flush(&client, FLUSH_US);
-    begun_us = clock_us(NULL);
-    while (!uart_drained(&hv_uart) && clock_us(NULL) - begun_us < FLUSH_US)
-        cpu_pause();
-}
-
-static bool attached(void)
-{
-    return client_attached(&client);
-}
-
-static void log_out(const char *bytes, size_t len_bytes)
-{
-    line_text(&client.line, LINE_LOG, bytes, len_bytes);
-}
-
-static void guest_input(const uint8_t *bytes, size_t len_bytes)
-{
-    uart16550_input(bytes, (unsigned)len_bytes);
-}
-
-/* ---- struct line_io ---- */
-
-static size_t io_write(void *ctx, const uint8_t *bytes, size_t len_bytes)
-{
-    (void)ctx;
-    return uart_write(&hv_uart, bytes, len_bytes);
-}
-
-static int io_read(void *ctx)
-{
-    (void)ctx;
-    return uart_read(&hv_uart);
-}
-
-void dbg_init(void)
-{
-    const struct line_io io = {NULL, io_write, io_read, clock_us};
-
     target.caps = (struct dbg_caps){
         .mtf = hv_caps.mtf,
         .dr_without_base = !strcmp(hv_caps.platform, "qemu-tcg"),
         .vendor = hv_caps.vendor,
         .platform = hv_caps.platform,
     };
-    client_guest_input = guest_input;
-    client_init(&client, &target, &io);
-    /* Bochs' clock runs away while the guest sleeps in HLT: seconds of it say nothing about a client. */
-    if (!strcmp(hv_caps.platform, "bochs"))
-        client.stub.options.link_timeout_ms = 0;
-    hv_debug = (struct hv_debug_hooks){
-        .filter = filter,
-        .owns_exit = owns_exit,
-        .step_done = step_done,
-        .stopped = stopped,
-        .poll = poll,
-        .before_entry = before_entry,
-        .console_out = console_out,
-        .attached = attached,
-        .flush = flush,
-    };
-    log_sink = log_out;
+    return &target;
 }
