@@ -158,6 +158,11 @@ bool args_hex(struct args *args, uint64_t *value)
     return true;
 }
 
+bool args_number(struct args args, uint64_t *value)
+{
+    return args_hex(&args, value) && args_empty(&args);
+}
+
 int args_hex_bytes(struct args *args, uint8_t *buf, size_t cap_bytes)
 {
     size_t n = 0;

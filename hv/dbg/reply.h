@@ -44,6 +44,8 @@ bool args_char(struct args *args, char c);           /* takes c if it is next */
 bool args_word(struct args *args, const char *word); /* takes the prefix */
 /* 1 to 16 hex digits. False, cursor unmoved: none, or too many. */
 bool args_hex(struct args *args, uint64_t *value);
+/* The whole rest as such a number. */
+bool args_number(struct args args, uint64_t *value);
 /* Bytes as hex digits to the end or the first other character; -1 odd count or over cap. */
 int args_hex_bytes(struct args *args, uint8_t *buf, size_t cap_bytes);
 /* The part up to (not including) the first of `stops`, or to the end; the stop is taken. */

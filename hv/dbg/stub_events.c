@@ -95,7 +95,7 @@ static bool take_action(struct stub *stub, struct args value, struct event *even
 
 static bool take_number(struct args value, uint64_t max, uint64_t *number)
 {
-    return args_hex(&value, number) && args_empty(&value) && *number <= max;
+    return args_number(value, number) && *number <= max;
 }
 
 /* One key of event.add. False with *error. */

@@ -40,9 +40,35 @@ int target_fpu_write(struct vcpu *vcpu, unsigned regno, uint64_t value);
 int target_reg_wide_read(void *machine, unsigned cpu, unsigned regno, uint8_t *bytes);
 int target_reg_wide_write(void *machine, unsigned cpu, unsigned regno, const uint8_t *bytes);
 
-/* target_tl.c, target_exit.c, target_object.c */
+/*
+ * The queries and actions below write their answer into the reply. Each returns 0, or TARGET_FAIL()
+ * of an error of errors.def; then the reply is of no use.
+ */
+#define TARGET_FAIL(error_) (-1 - (int)TL_E_##error_)
+
+/* target_tl.c: hands out the packets. */
 int target_query(void *machine, unsigned cpu, enum tl_packet packet, const char *args,
                  size_t args_len_bytes, struct reply *reply);
+
+/* target_state.c */
+int target_query_cr(struct vcpu *vcpu, struct reply *reply);
+int target_query_area(struct vcpu *vcpu, struct reply *reply);
+int target_action_area(struct vcpu *vcpu, struct args args);
+int target_query_msr(struct vcpu *vcpu, struct args args, struct reply *reply);
+int target_action_msr(struct vcpu *vcpu, struct args args);
+int target_query_fields(struct vcpu *vcpu, struct args args, struct reply *reply);
+int target_query_field(struct vcpu *vcpu, struct args args, struct reply *reply);
+int target_action_field(struct vcpu *vcpu, struct args args);
+/* By name, short name or hex number; NULL when this vendor has no such field. */
+const struct tl_field *target_field(struct args name);
+/* Where the guest's IA32_EFER lives while it runs: "vmcb", "area" or "controls". */
+const char *target_efer_where(void);
+
+/* target_memory.c */
+int target_query_walk(struct vcpu *vcpu, struct args args, struct reply *reply);
+int target_query_own(struct args args, struct reply *reply);
+
+/* target_exit.c, target_object.c */
 int target_query_exit(struct vcpu *vcpu, struct reply *reply);
 /* Of an RDMSR or WRMSR exit: what is read or written; 0 for an MSR that gives #GP. */
 uint64_t target_msr_value(struct vcpu *vcpu);

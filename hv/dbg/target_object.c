@@ -10,7 +10,6 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define FAIL(error_)  (-1 - (int)TL_E_##error_)
 #define FINDING_BYTES 400u
 
 struct sink {
@@ -79,16 +78,13 @@ static bool find_efer_entry(struct snapshot *state, struct edit *edit)
 static const struct tl_field *field_meant(struct args name)
 {
     char guest[64] = "guest_";
-    size_t len = (size_t)(name.end - name.at);
-    const struct tl_field *field = tl_field_alias(target_vendor(), name.at, len);
-    uint64_t number;
+    size_t len_bytes = (size_t)(name.end - name.at);
+    const struct tl_field *field = target_field(name);
 
-    if (!field && len < sizeof(guest) - 6) {
-        memcpy(guest + 6, name.at, len);
-        field = tl_field_alias(target_vendor(), guest, len + 6);
+    if (!field && len_bytes < sizeof(guest) - 6) {
+        memcpy(guest + 6, name.at, len_bytes);
+        field = tl_field_alias(target_vendor(), guest, len_bytes + 6);
     }
-    if (!field && args_hex(&name, &number) && args_empty(&name) && number <= UINT32_MAX)
-        field = tl_field_by_number(target_vendor(), (uint32_t)number);
     return field;
 }
 
@@ -106,7 +102,7 @@ static int find_edit(struct snapshot *state, struct args name, struct edit *edit
     if (!args_is(&base, "efer") || !find_efer_entry(state, edit)) {
         field = field_meant(base);
         if (!field)
-            return FAIL(no_field);
+            return TARGET_FAIL(no_field);
         if (!snapshot_has(state, (uint16_t)(field - fields)))
             snapshot_set(state, (uint16_t)(field - fields), 0);
         edit->value = &state->field[field - fields];
@@ -117,7 +113,7 @@ static int find_edit(struct snapshot *state, struct args name, struct edit *edit
             tl_bits_group_of(target_vendor(), edit->name), name.at, (size_t)(name.end - name.at));
 
         if (!bit)
-            return FAIL(no_field);
+            return TARGET_FAIL(no_field);
         edit->shift = bit->low;
         edit->mask = (bit->high - bit->low == 63 ? ~UINT64_C(0)
                                                  : (UINT64_C(1) << (bit->high - bit->low + 1)) - 1)
@@ -138,10 +134,10 @@ static int edit_state(struct snapshot *state, struct args args, struct sink *sin
 
         if (rc < 0)
             return rc;
-        if (!args_hex(&pair, &value) || !args_empty(&pair))
-            return FAIL(syntax);
+        if (!args_number(pair, &value))
+            return TARGET_FAIL(syntax);
         if (edit.mask != ~UINT64_C(0) && value << edit.shift & ~edit.mask)
-            return FAIL(bad_value);
+            return TARGET_FAIL(bad_value);
         old = *edit.value;
         *edit.value = (old & ~edit.mask) | (value << edit.shift & edit.mask);
         fmt_str(text, sizeof(text), "with %s = %#lx instead of %#lx, all else as it is:\n",
@@ -237,10 +233,10 @@ int target_object(void *machine, unsigned cpu, enum tl_packet packet, const char
         break;
     case TL_P_audit:
         if (!audit_render(vcpu, annex, annex_len_bytes, put_record_line, &sink))
-            rc = FAIL(syntax);
+            rc = TARGET_FAIL(syntax);
         break;
     default:
-        return FAIL(unsupported);
+        return TARGET_FAIL(unsupported);
     }
     return rc < 0 ? rc : (int)sink.len_bytes;
 }

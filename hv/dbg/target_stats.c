@@ -9,8 +9,6 @@
 #include "cpu/cpu.h"
 #include "dbg/target_impl.h"
 
-#define FAIL(error_) (-1 - (int)TL_E_##error_)
-
 #define ROWS_A_REPLY 28u /* of at most 130 bytes */
 
 /* What may stand behind `qtl.stats:`. */
@@ -117,7 +115,7 @@ int target_stats(struct vcpu *vcpu, struct args args, struct reply *reply)
     if (args_empty(&args))
         return by_kind(vcpu, reply);
     if (!take(args, &q))
-        return FAIL(syntax);
+        return TARGET_FAIL(syntax);
     rows = exit_stats_rows(vcpu, q.topic->table, &count);
     others = &vcpu->stats->others[q.topic->table];
     for (unsigned i = 0; i < count; i++)

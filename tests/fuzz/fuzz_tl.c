@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Fuzz target: the arguments of the tl.* packets about the machine (target_tl.c, target_object.c,
- * target_stats.c), which the stub hands on as they came from the wire. The vCPU behind them is ours: the
+ * Fuzz target: the arguments of the tl.* packets about the machine (target_tl.c, target_state.c,
+ * target_memory.c, target_object.c, target_stats.c), which the stub hands on as they came from the wire. The vCPU behind them is ours: the
  * first byte chooses vendor and state, then come NAME:ARGUMENTS items. Answers stay inside their buffers,
  * and a record asked about is not damaged by the question.
  */

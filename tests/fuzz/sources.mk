@@ -35,7 +35,7 @@ FUZZ_SRCS_session := tests/fuzz/sandbox.c monitor/session.c monitor/session_requ
 FUZZ_LIBS_session := $(SANDBOX_WRAPS) -Wl,--wrap=transport_write
 FUZZ_ARGS_session := -max_len=256 -timeout=20
 FUZZ_TARGETS += tl
-FUZZ_SRCS_tl := hv/dbg/target_tl.c hv/dbg/target_object.c hv/dbg/target_stats.c hv/dbg/target_exit.c \
+FUZZ_SRCS_tl := hv/dbg/target_tl.c hv/dbg/target_state.c hv/dbg/target_memory.c hv/dbg/target_object.c hv/dbg/target_stats.c hv/dbg/target_exit.c \
 	hv/dbg/reply.c hv/core/ring.c hv/core/exit_stats.c hv/lib/fmt.c hv/lib/str.c
 FUZZ_LIBS_tl := -Wl,--wrap=reply_hex
 FUZZ_ARGS_tl := -max_len=128
