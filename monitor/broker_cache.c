@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/args.h"
 #include "protocol/rsp.h"
 
 #define ANSWERS           64u
@@ -83,10 +84,10 @@ static bool begins(const char *request, size_t len_bytes, const char *word)
 /* mADDR,LEN or xADDR,LEN */
 static bool is_memory(const char *request, size_t len_bytes, uint64_t *gva, uint64_t *count)
 {
-    struct rsp_cursor cursor = rsp_cursor(request, len_bytes);
+    struct args args = args_of(request, len_bytes);
 
-    return (rsp_take(&cursor, 'm') || rsp_take(&cursor, 'x')) && rsp_take_hex(&cursor, gva) &&
-           rsp_take(&cursor, ',') && rsp_take_hex(&cursor, count) && rsp_at_end(&cursor);
+    return (args_char(&args, 'm') || args_char(&args, 'x')) && args_hex(&args, gva) &&
+           args_char(&args, ',') && args_number(args, count);
 }
 
 /* Is the answer to this the same until the stop is over? Not a question of what is true only but also
@@ -164,24 +165,24 @@ static void keep_answer(struct broker_cache *cache, const char *request, size_t 
 
 void broker_cache_stop(struct broker_cache *cache, const char *stop)
 {
-    struct rsp_cursor pairs = rsp_cursor(stop, strlen(stop));
-    struct rsp_slice key, value;
+    struct args pairs = args_of(stop, strlen(stop)), key, value;
     uint64_t number;
     char request[8];
 
-    if (!rsp_take(&pairs, 'T') || pairs.end - pairs.at < 2)
+    if (!args_char(&pairs, 'T') || args_len_bytes(&pairs) < 2)
         return;
     pairs.at += 2;
-    while (rsp_take_pair(&pairs, &key, &value)) {
+    while (args_pair(&pairs, &key, &value)) {
         size_t len_bytes = 0;
 
-        if (!rsp_slice_hex(key, &number) || number > 0xfff)
+        if (!args_number(key, &number) || number > 0xfff)
             continue; /* not a register */
         request[len_bytes++] = 'p';
         for (int shift = 8; shift >= 0; shift -= 4)
             if (len_bytes > 1 || number >> shift || shift == 0)
                 request[len_bytes++] = "0123456789abcdef"[number >> shift & 15];
-        keep_answer(cache, request, len_bytes, (const uint8_t *)value.text, value.length, false);
+        keep_answer(cache, request, len_bytes, (const uint8_t *)value.at, args_len_bytes(&value),
+                    false);
     }
 }
 

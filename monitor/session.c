@@ -11,6 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "protocol/args.h"
+#include "protocol/rsp.h"
+
 uint64_t session_now_ms(void)
 {
     struct timespec now;
@@ -249,37 +252,26 @@ int session_tick(struct session *session)
 
 /* ---- packets ---- */
 
-static bool hex_digit(uint8_t byte)
-{
-    return isxdigit(byte) != 0;
-}
-
 /* A stop reply looks like nothing else that we get while the guest runs. */
 bool session_is_stop(const uint8_t *payload, size_t len_bytes)
 {
-    return len_bytes >= 3 && strchr("TSWX", (int)payload[0]) && hex_digit(payload[1]) &&
-           hex_digit(payload[2]) && (payload[0] != 'S' || len_bytes == 3);
-}
-
-static unsigned nibble(uint8_t digit)
-{
-    return digit <= '9' ? digit - (unsigned)'0' : (digit | 0x20u) - 'a' + 10u;
+    return len_bytes >= 3 && strchr("TSWX", (int)payload[0]) && rsp_hex_digit(payload[1]) >= 0 &&
+           rsp_hex_digit(payload[2]) >= 0 && (payload[0] != 'S' || len_bytes == 3);
 }
 
 /* O<hex>: console output while the guest runs. "OK" is not one. */
 static bool take_output(struct session *session, const uint8_t *payload, size_t len_bytes)
 {
     uint8_t text[SESSION_PACKET_BYTES / 2];
-    size_t i, count = 0;
+    struct args args = args_of(payload, len_bytes);
+    int count;
 
-    if (len_bytes < 3 || payload[0] != 'O' || (len_bytes - 1) % 2 != 0)
+    if (len_bytes < 3 || !args_char(&args, 'O'))
         return false;
-    for (i = 1; i < len_bytes; i++)
-        if (!hex_digit(payload[i]))
-            return false;
-    for (i = 1; i + 1 < len_bytes && count < sizeof(text); i += 2)
-        text[count++] = (uint8_t)(nibble(payload[i]) << 4 | nibble(payload[i + 1]));
-    session_text(session, text, count);
+    count = args_hex_bytes(&args, text, sizeof(text));
+    if (count < 0 || !args_empty(&args))
+        return false;
+    session_text(session, text, (size_t)count);
     return true;
 }
 

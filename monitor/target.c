@@ -11,7 +11,7 @@
 
 #include "monitor/console.h"
 #include "monitor/target_impl.h"
-#include "protocol/rsp.h"
+#include "protocol/args.h"
 
 #define READ_CHUNK_BYTES   1024
 #define BINARY_FROM_BYTES  256        /* below it hex digits are as good */
@@ -186,20 +186,22 @@ char *target_object(struct target *target, const char *object, const char *annex
 
 bool target_key(const char *text, const char *key, char *value, size_t cap_bytes)
 {
-    struct rsp_slice found;
+    struct args found;
+    size_t len_bytes;
 
-    if (!text || !rsp_find(rsp_cursor(text, strlen(text)), key, &found))
+    if (!text || !args_find(args_of(text, strlen(text)), key, &found))
         return false;
-    if (found.length >= cap_bytes)
-        found.length = cap_bytes - 1;
-    memcpy(value, found.text, found.length);
-    value[found.length] = '\0';
+    len_bytes = args_len_bytes(&found);
+    if (len_bytes >= cap_bytes)
+        len_bytes = cap_bytes - 1;
+    memcpy(value, found.at, len_bytes);
+    value[len_bytes] = '\0';
     return true;
 }
 
 bool target_key_number(const char *text, const char *key, uint64_t *value)
 {
-    return text && rsp_find_hex(rsp_cursor(text, strlen(text)), key, value);
+    return text && args_find_number(args_of(text, strlen(text)), key, value);
 }
 
 /* ---- registers ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GDB's packets: framing in both directions, run-length encoding, escapes, hex, and the small
- * grammar of our own packets (protocol/README.md). Buffers belong to the caller; nothing is
- * allocated and nothing is sent from here. What packets mean is the stub's and the clients' affair.
+ * GDB's packets: framing in both directions, run-length encoding, escapes, hex. Buffers belong to the
+ * caller; nothing is allocated and nothing is sent from here. What stands in a packet is read with
+ * args.h; what it means is the stub's and the clients' affair.
  */
 #pragma once
 
@@ -79,39 +79,5 @@ size_t rsp_tx_finish(struct rsp_tx *tx);
 
 /* After a good finish: the data between '$' and '#', for the link's RSP channel. */
 const uint8_t *rsp_tx_payload(const struct rsp_tx *tx, size_t *length);
-
-/* ---- parsing (rsp_parse.c): a cursor never reads behind its end ---- */
-
-struct rsp_cursor {
-    const uint8_t *at, *end;
-};
-
-struct rsp_slice {
-    const char *text;
-    size_t length;
-};
-
-struct rsp_cursor rsp_cursor(const void *bytes, size_t length);
-bool rsp_at_end(const struct rsp_cursor *cursor);
-
-/* Each take_ moves the cursor and returns true, or leaves it and returns false. */
-bool rsp_take(struct rsp_cursor *cursor, char c);
-/* One or more hex digits, at most 16 significant ones. */
-bool rsp_take_hex(struct rsp_cursor *cursor, uint64_t *value);
-/* All up to one of the stop characters or the end; may be empty, so it always succeeds. */
-struct rsp_slice rsp_take_until(struct rsp_cursor *cursor, const char *stops);
-/* One `key:value;` pair (the last ';' may be missing). False at the end, at '|', when malformed. */
-bool rsp_take_pair(struct rsp_cursor *cursor, struct rsp_slice *key, struct rsp_slice *value);
-/* The part before the next '|' (that is the header, then each record); false at the end. */
-bool rsp_take_record(struct rsp_cursor *cursor, struct rsp_cursor *record);
-
-bool rsp_slice_is(struct rsp_slice slice, const char *text);
-/* The whole slice as a number. */
-bool rsp_slice_hex(struct rsp_slice slice, uint64_t *value);
-
-/* Value of the first pair with this key in `pairs` (a header or record: it ends at a '|'). False when it
- * is not there. */
-bool rsp_find(struct rsp_cursor pairs, const char *key, struct rsp_slice *value);
-bool rsp_find_hex(struct rsp_cursor pairs, const char *key, uint64_t *value);
 
 int rsp_hex_digit(uint8_t c); /* 0..15 or -1 */

@@ -6,11 +6,6 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-static size_t length(const struct args *args)
-{
-    return (size_t)(args->end - args->at);
-}
-
 /* Bytecode as hex into the pool, verified for what it may do. */
 static bool take_code(struct stub *stub, struct args args, unsigned may, uint16_t *handle,
                       enum tl_error *error)
@@ -34,7 +29,7 @@ static bool take_kinds(struct args value, uint64_t *kinds)
     *kinds = 0;
     while (!args_empty(&value)) {
         struct args word = args_until(&value, ",");
-        uint64_t more = tl_kinds_by_word(word.at, length(&word));
+        uint64_t more = tl_kinds_by_word(word.at, args_len_bytes(&word));
 
         if (!more)
             return false;
@@ -274,7 +269,7 @@ enum stub_answer tl_events(struct stub *stub, struct args args)
     size_t head_len, kept;
     char head[48];
 
-    if (!args_empty(&args) && (!args_hex(&args, &from) || !args_empty(&args) || from > UINT32_MAX))
+    if (!args_empty(&args) && (!args_number(args, &from) || from > UINT32_MAX))
         return stub_syntax(stub);
     for (const struct event *e = events_next(&stub->events, 0); e;
          e = events_next(&stub->events, e->id))

@@ -121,7 +121,7 @@ enum stub_answer packet_X(struct stub *stub, struct args args)
 {
     uint64_t addr, len;
 
-    if (!range(&args, ':', &addr, &len) || (uint64_t)(args.end - args.at) != len)
+    if (!range(&args, ':', &addr, &len) || args_len_bytes(&args) != len)
         return stub_syntax(stub);
     return write_bytes(stub, addr, (const uint8_t *)args.at, (size_t)len);
 }
@@ -170,7 +170,7 @@ enum stub_answer packet_search(struct stub *stub, struct args args)
     if (!args_hex(&args, &addr) || !args_char(&args, ';') || !args_hex(&args, &len) ||
         !args_char(&args, ';'))
         return stub_syntax(stub);
-    pattern_len = (size_t)(args.end - args.at);
+    pattern_len = args_len_bytes(&args);
     if (!pattern_len || pattern_len > PATTERN_BYTES)
         return stub_fail(stub, TL_E_syntax, "a pattern has 1 to 256 bytes");
     if (len > (UINT64_C(1) << 30)) /* the guest's tables can make any range look like memory */

@@ -35,8 +35,8 @@ static void show_query(struct monitor *m, enum tl_packet packet)
 {
     const struct dbg_target *t = m->stub->target;
     struct reply *reply = &m->stub->reply;
-    int rc = t->query(t->machine, m->stub->cpu, packet, m->args.at,
-                      (size_t)(m->args.end - m->args.at), reply);
+    int rc =
+        t->query(t->machine, m->stub->cpu, packet, m->args.at, args_len_bytes(&m->args), reply);
     struct args rest = args_of(reply->bytes, reply->len_bytes);
 
     if (rc < 0) {
@@ -49,7 +49,7 @@ static void show_query(struct monitor *m, enum tl_packet packet)
 
         if (args_empty(&part))
             continue;
-        m->stub->host.console_text(m->stub->host.ctx, part.at, (size_t)(part.end - part.at));
+        m->stub->host.console_text(m->stub->host.ctx, part.at, args_len_bytes(&part));
         say(m->stub, "\n");
     }
     reply_reset(reply);
@@ -102,7 +102,7 @@ static void run_explain(struct monitor *m)
          !args_empty(&rest);) {
         struct args line = args_until(&rest, "\n");
 
-        m->stub->host.console_text(m->stub->host.ctx, line.at, (size_t)(line.end - line.at));
+        m->stub->host.console_text(m->stub->host.ctx, line.at, args_len_bytes(&line));
         say(m->stub, "\n");
     }
 }

@@ -225,7 +225,7 @@ enum stub_answer stub_object(struct stub *stub, struct args args)
 {
     const struct dbg_target *t = stub->target;
     struct args name = args_until(&args, ":"), range;
-    int packet = tl_packet_by_name(TL_PACKET_X, name.at, (size_t)(name.end - name.at));
+    int packet = tl_packet_by_name(TL_PACKET_X, name.at, args_len_bytes(&name));
     struct args annex;
     uint64_t offset;
 
@@ -246,8 +246,7 @@ enum stub_answer stub_object(struct stub *stub, struct args args)
         return stub_syntax(stub);
     if (offset == 0 || stub->object.packet != packet) {
         int len = t->object(t->machine, stub->cpu, (enum tl_packet)packet, annex.at,
-                            (size_t)(annex.end - annex.at), stub->object.bytes,
-                            sizeof(stub->object.bytes));
+                            args_len_bytes(&annex), stub->object.bytes, sizeof(stub->object.bytes));
 
         if (len < 0)
             return stub_fail(stub, (enum tl_error)(-len - 1), NULL);

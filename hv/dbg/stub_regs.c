@@ -95,7 +95,7 @@ enum stub_answer packet_p(struct stub *stub, struct args args)
 {
     uint64_t regno;
 
-    if (!args_hex(&args, &regno) || !args_empty(&args))
+    if (!args_number(args, &regno))
         return stub_syntax(stub);
     if (regno >= TL_REG_COUNT)
         return stub_fail(stub, TL_E_no_register, NULL);

@@ -38,7 +38,7 @@ static bool take_address(struct stub *stub, struct args args)
 
     if (args_empty(&args))
         return true;
-    if (!args_hex(&args, &rip) || !args_empty(&args))
+    if (!args_number(args, &rip))
         return false;
     return stub->target->reg_write(stub->target->machine, stub->cpu, TL_REG_rip, rip) == 0;
 }
@@ -186,7 +186,7 @@ static bool take_codes(struct args *args, struct break_code *codes, unsigned *co
         struct args digits;
 
         if (!args_hex(args, &len) || !args_char(args, ',') || *count == BREAK_CODES_MAX ||
-            len > CODE_BYTES - *used || (uint64_t)(args->end - args->at) < 2 * len || !len)
+            len > CODE_BYTES - *used || args_len_bytes(args) < 2 * len || !len)
             return false;
         digits = (struct args){args->at, args->at + 2 * len};
         if (args_hex_bytes(&digits, buf + *used, (size_t)len) != (int)len)
@@ -266,7 +266,7 @@ enum stub_answer tl_nextexit(struct stub *stub, struct args args)
     if (args_char(&args, ':'))
         while (!args_empty(&args)) {
             struct args word = args_until(&args, ",");
-            uint64_t more = tl_kinds_by_word(word.at, (size_t)(word.end - word.at));
+            uint64_t more = tl_kinds_by_word(word.at, args_len_bytes(&word));
 
             if (!more)
                 return stub_fail(stub, TL_E_no_kind, NULL);

@@ -8,11 +8,6 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-static size_t length(const struct args *args)
-{
-    return (size_t)(args->end - args->at);
-}
-
 /* ---- options ---- */
 
 struct option {
@@ -38,7 +33,7 @@ static int option_store(struct stub *stub, const struct option *option, struct a
     bool on;
 
     if (!option->on) {
-        if (!args_hex(&value, &number) || !args_empty(&value) || number > UINT32_MAX)
+        if (!args_number(value, &number) || number > UINT32_MAX)
             return -2;
         ms = (uint32_t)number;
         memcpy(at, &ms, sizeof(ms));
@@ -118,7 +113,7 @@ static enum stub_answer query_hello(struct stub *stub, struct args args)
               : stub->dead   ? "dead"
                              : "stopped",
               REPLY_CAP_BYTES, EVENTS_MAX, t->cpus);
-    rc = t->query(t->machine, stub->cpu, TL_P_hello, args.at, length(&args), &stub->reply);
+    rc = t->query(t->machine, stub->cpu, TL_P_hello, args.at, args_len_bytes(&args), &stub->reply);
     return rc < 0 ? stub_fail(stub, (enum tl_error)(-rc - 1), NULL) : STUB_REPLY;
 }
 
@@ -149,13 +144,13 @@ static enum stub_answer ask_target(struct stub *stub, enum tl_packet packet, str
     int rc;
 
     if (packet == TL_P_exit && !args_empty(&args)) { /* [CPU] */
-        if (!args_hex(&args, &number) || !args_empty(&args))
+        if (!args_number(args, &number))
             return stub_syntax(stub);
         if (number >= t->cpus)
             return stub_fail(stub, TL_E_no_cpu, NULL);
         cpu = (unsigned)number;
     }
-    rc = t->query(t->machine, cpu, packet, args.at, length(&args), &stub->reply);
+    rc = t->query(t->machine, cpu, packet, args.at, args_len_bytes(&args), &stub->reply);
     if (rc < 0)
         return stub_fail(stub, (enum tl_error)(-rc - 1), NULL);
     if (tl_packets[packet].kind == TL_PACKET_A) {
@@ -195,7 +190,7 @@ static enum stub_answer answer(struct stub *stub, enum tl_packet packet, struct 
         stub->host.line_counters(stub->host.ctx, &stub->reply);
         return STUB_REPLY;
     case TL_P_echo:
-        reply_bytes(&stub->reply, args.at, length(&args));
+        reply_bytes(&stub->reply, args.at, args_len_bytes(&args));
         return STUB_REPLY;
     case TL_P_console:
         return action_console(stub, args);
@@ -209,7 +204,7 @@ static enum stub_answer answer(struct stub *stub, enum tl_packet packet, struct 
 static enum stub_answer dispatch(struct stub *stub, enum tl_packet_kind kind, struct args args)
 {
     struct args name = args_until(&args, ":");
-    int packet = tl_packet_by_name(kind, name.at, length(&name));
+    int packet = tl_packet_by_name(kind, name.at, args_len_bytes(&name));
 
     if (packet < 0)
         return STUB_REPLY; /* empty: unknown */

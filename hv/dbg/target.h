@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "dbg/reply.h"
+#include "protocol/args.h"
 #include "protocol/tables.h"
 
 #define DBG_KIND_BIT(kind_) (UINT64_C(1) << (kind_))

@@ -78,7 +78,7 @@ static bool find_efer_entry(struct snapshot *state, struct edit *edit)
 static const struct tl_field *field_meant(struct args name)
 {
     char guest[64] = "guest_";
-    size_t len_bytes = (size_t)(name.end - name.at);
+    size_t len_bytes = args_len_bytes(&name);
     const struct tl_field *field = target_field(name);
 
     if (!field && len_bytes < sizeof(guest) - 6) {
@@ -110,7 +110,7 @@ static int find_edit(struct snapshot *state, struct args name, struct edit *edit
     }
     if (!args_empty(&name)) {
         const struct tl_bits_row *bit = tl_bit_by_name(
-            tl_bits_group_of(target_vendor(), edit->name), name.at, (size_t)(name.end - name.at));
+            tl_bits_group_of(target_vendor(), edit->name), name.at, args_len_bytes(&name));
 
         if (!bit)
             return TARGET_FAIL(no_field);

@@ -183,8 +183,7 @@ int target_query_fields(struct vcpu *vcpu, struct args args, struct reply *reply
 
 const struct tl_field *target_field(struct args name)
 {
-    const struct tl_field *field =
-        tl_field_alias(target_vendor(), name.at, (size_t)(name.end - name.at));
+    const struct tl_field *field = tl_field_alias(target_vendor(), name.at, args_len_bytes(&name));
     uint64_t number;
 
     if (!field && args_number(name, &number) && number <= UINT32_MAX)

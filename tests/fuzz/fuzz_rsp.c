@@ -6,31 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "protocol/args.h"
 #include "protocol/rsp.h"
 
 #define MUST(condition) ((condition) ? (void)0 : abort())
 
 static void parse(const uint8_t *data, size_t size)
 {
-    struct rsp_cursor cursor = rsp_cursor(data, size), record, all = cursor;
-    struct rsp_slice key, value;
+    struct args args = args_of(data, size), record, all = args, key, value;
+    const char *begin = all.at, *end = all.end;
     uint64_t number;
     size_t records = 0;
 
-    while (rsp_take_record(&cursor, &record)) {
-        MUST(record.at >= data && record.end <= data + size);
+    while (args_record(&args, &record)) {
+        MUST(record.at >= begin && record.end <= end);
         MUST(++records <= size + 1);
-        while (rsp_take_pair(&record, &key, &value)) {
-            MUST(key.length + value.length < size);
-            if (rsp_slice_hex(value, &number))
-                MUST(value.length > 0);
+        while (args_pair(&record, &key, &value)) {
+            MUST(args_len_bytes(&key) + args_len_bytes(&value) < size);
+            if (args_number(value, &number))
+                MUST(!args_empty(&value));
         }
     }
-    rsp_find_hex(all, "count", &number);
-    while (!rsp_at_end(&all)) {
-        const uint8_t *at = all.at;
+    args_find_number(all, "count", &number);
+    while (!args_empty(&all)) {
+        const char *at = all.at;
 
-        if (!rsp_take_hex(&all, &number) && !rsp_take(&all, ';'))
+        if (!args_hex(&all, &number) && !args_char(&all, ';'))
             all.at++;
         MUST(all.at > at && all.at <= all.end);
     }

@@ -13,6 +13,7 @@ UNIT_TESTS += vmx_decode
 UNIT_SRCS_vmx_decode := hv/vmx/vmx_exit.c
 UNIT_TESTS += tables
 UNIT_TESTS += rsp
+UNIT_TESTS += args
 UNIT_TESTS += link
 UNIT_TESTS += fmt
 UNIT_SRCS_fmt := hv/lib/fmt.c hv/lib/str.c hv/lib/log.c

@@ -235,59 +235,6 @@ static void binary_round_trips(void **state)
     }
 }
 
-static void integers_are_bounded(void **state)
-{
-    struct rsp_cursor c = rsp_cursor("00000000000000001f,x", 20);
-    uint64_t value = 7;
-
-    (void)state;
-    assert_true(rsp_take_hex(&c, &value));
-    assert_true(value == 0x1f);
-    assert_false(rsp_take_hex(&c, &value));
-    assert_true(rsp_take(&c, ','));
-    assert_false(rsp_take(&c, ','));
-    assert_true(rsp_take(&c, 'x'));
-    assert_true(rsp_at_end(&c));
-
-    c = rsp_cursor("123456789abcdef01", 17);
-    assert_false(rsp_take_hex(&c, &value)); /* 17 digits */
-    c = rsp_cursor("ffffffffffffffff", 16);
-    assert_true(rsp_take_hex(&c, &value));
-    assert_true(value == UINT64_MAX);
-}
-
-static void pairs_and_records(void **state)
-{
-    static const char text[] = "count:2;next:a;|index:c0000080;value:d01;|index:10;empty:;why:41";
-    struct rsp_cursor c = rsp_cursor(text, sizeof(text) - 1), record;
-    struct rsp_slice slice;
-    uint64_t value;
-
-    (void)state;
-    assert_true(rsp_find_hex(c, "next", &value) && value == 10);
-    assert_false(rsp_find_hex(c, "index", &value)); /* only in the header */
-    assert_true(rsp_take_record(&c, &record));
-    assert_true(rsp_find_hex(record, "count", &value) && value == 2);
-    assert_true(rsp_take_record(&c, &record));
-    assert_true(rsp_find_hex(record, "value", &value) && value == 0xd01);
-    assert_true(rsp_take_record(&c, &record));
-    assert_true(rsp_find(record, "empty", &slice) && slice.length == 0);
-    assert_true(rsp_find(record, "why", &slice));
-    assert_true(rsp_slice_is(slice, "41"));
-    assert_false(rsp_take_record(&c, &record));
-
-    c = rsp_cursor("|a|", 3); /* empty header, one record, one empty record */
-    for (unsigned i = 0; i < 3; i++)
-        assert_true(rsp_take_record(&c, &record));
-    assert_false(rsp_take_record(&c, &record));
-    c = rsp_cursor("novalue;", 8);
-    assert_false(rsp_take_pair(&c, &slice, &slice));
-    assert_false(rsp_slice_hex((struct rsp_slice){"12g", 3}, &value));
-    assert_false(rsp_slice_hex((struct rsp_slice){"", 0}, &value));
-    assert_true(rsp_find_hex(rsp_cursor("word;key:1f;", 12), "key", &value) && value == 0x1f);
-    assert_false(rsp_find_hex(rsp_cursor("word|key:1f;", 12), "key", &value));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -301,8 +248,6 @@ int main(void)
         cmocka_unit_test(runs_of_every_length),
         cmocka_unit_test(writer_knows_its_limits),
         cmocka_unit_test(binary_round_trips),
-        cmocka_unit_test(integers_are_bounded),
-        cmocka_unit_test(pairs_and_records),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
