@@ -27,6 +27,7 @@ PROTOCOL_SRCS += protocol/audit_reset.c
 PROTOCOL_SRCS += protocol/record.c
 PROTOCOL_SRCS += protocol/record_keys.c
 PROTOCOL_SRCS += protocol/record_write.c
+PROTOCOL_SRCS += protocol/record_words.c
 PROTOCOL_SRCS += protocol/record_parse.c
 PROTOCOL_SRCS += protocol/explain.c
 PROTOCOL_SRCS += protocol/explain_entry.c
