@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/broker_blocks.h"
 #include "protocol/args.h"
 #include "protocol/rsp.h"
 
 #define ANSWERS           64u
-#define BLOCKS            32u
-#define BLOCK_BYTES       512u /* LLDB reads that much at once, GDB 64 */
 #define REQUEST_BYTES     96u
 #define BINARY_FROM_BYTES 12u /* below it hex digits cost as little */
 
@@ -24,17 +23,11 @@ struct answer {
     uint8_t *reply;
 };
 
-struct block {
-    uint64_t gva, read_ms;
-    size_t len_bytes; /* 0: free */
-    uint8_t bytes[BLOCK_BYTES];
-};
-
 struct broker_cache {
     bool ours, binary;
     struct answer answer[ANSWERS];
-    struct block block[BLOCKS];
-    unsigned next_answer, next_block; /* the oldest goes */
+    unsigned next_answer; /* the oldest goes */
+    struct blocks blocks;
 };
 
 struct broker_cache *broker_cache_new(void)
@@ -61,8 +54,7 @@ void broker_cache_drop(struct broker_cache *cache)
     for (unsigned i = 0; i < ANSWERS; i++)
         if (!cache->answer[i].lasting)
             forget(&cache->answer[i]);
-    for (unsigned i = 0; i < BLOCKS; i++)
-        cache->block[i].len_bytes = 0;
+    blocks_drop(&cache->blocks);
 }
 
 void broker_cache_restart(struct broker_cache *cache, bool ours, bool binary)
@@ -70,6 +62,7 @@ void broker_cache_restart(struct broker_cache *cache, bool ours, bool binary)
     broker_cache_drop(cache);
     for (unsigned i = 0; i < ANSWERS; i++)
         forget(&cache->answer[i]);
+    blocks_restart(&cache->blocks, ours);
     cache->ours = ours;
     cache->binary = binary;
 }
@@ -163,7 +156,9 @@ static void keep_answer(struct broker_cache *cache, const char *request, size_t 
     answer->reply_len_bytes = reply_len_bytes;
 }
 
-void broker_cache_stop(struct broker_cache *cache, const char *stop)
+/* ---- a stop ---- */
+
+void broker_cache_stop(struct broker_cache *cache, const char *stop, uint64_t now_ms)
 {
     struct args pairs = args_of(stop, strlen(stop)), key, value;
     uint64_t number;
@@ -172,9 +167,12 @@ void broker_cache_stop(struct broker_cache *cache, const char *stop)
     if (!args_char(&pairs, 'T') || args_len_bytes(&pairs) < 2)
         return;
     pairs.at += 2;
+    blocks_stop(&cache->blocks);
     while (args_pair(&pairs, &key, &value)) {
         size_t len_bytes = 0;
 
+        if (args_is(&key, "tl.crc") && args_number(value, &number))
+            blocks_compare(&cache->blocks, number, now_ms);
         if (!args_number(key, &number) || number > 0xfff)
             continue; /* not a register */
         request[len_bytes++] = 'p';
@@ -187,34 +185,6 @@ void broker_cache_stop(struct broker_cache *cache, const char *stop)
 }
 
 /* ---- memory ---- */
-
-static const uint8_t *find_bytes(const struct broker_cache *cache, uint64_t gva, uint64_t count,
-                                 uint64_t now_ms)
-{
-    for (unsigned i = 0; i < BLOCKS; i++) {
-        const struct block *block = &cache->block[i];
-
-        if (gva >= block->gva && count <= block->len_bytes &&
-            gva - block->gva <= block->len_bytes - count &&
-            now_ms - block->read_ms < CACHE_MEMORY_MS)
-            return block->bytes + (gva - block->gva);
-    }
-    return NULL;
-}
-
-static void keep_bytes(struct broker_cache *cache, uint64_t gva, const uint8_t *bytes, size_t count,
-                       uint64_t now_ms)
-{
-    struct block *block = &cache->block[cache->next_block];
-
-    if (count == 0 || count > BLOCK_BYTES || gva + count < gva)
-        return;
-    cache->next_block = (cache->next_block + 1) % BLOCKS;
-    block->gva = gva;
-    block->len_bytes = count;
-    block->read_ms = now_ms;
-    memcpy(block->bytes, bytes, count);
-}
 
 /* As the reply to `m` (hex digits) or `x` (b, bytes). */
 static size_t put_bytes(char verb, const uint8_t *bytes, size_t count, uint8_t *reply,
@@ -260,6 +230,18 @@ static size_t take_bytes(const uint8_t *answer, size_t len_bytes, bool binary, u
     return count;
 }
 
+/* ---- what is followed ---- */
+
+size_t broker_cache_follow(struct broker_cache *cache, char *packet, size_t cap_bytes)
+{
+    return blocks_follow(&cache->blocks, packet, cap_bytes);
+}
+
+void broker_cache_follow_refused(struct broker_cache *cache)
+{
+    blocks_follow_refused(&cache->blocks);
+}
+
 /* ---- the three steps of one request ---- */
 
 long broker_cache_find(struct broker_cache *cache, const char *request, size_t len_bytes,
@@ -270,9 +252,9 @@ long broker_cache_find(struct broker_cache *cache, const char *request, size_t l
     uint64_t gva, count;
 
     if (is_memory(request, len_bytes, &gva, &count)) {
-        if (count == 0 || count > BLOCK_BYTES || 2 * count > cap_bytes)
+        if (count == 0 || count > BLOCKS_LEN_BYTES || 2 * count > cap_bytes)
             return -1;
-        bytes = find_bytes(cache, gva, count, now_ms);
+        bytes = blocks_find(&cache->blocks, gva, count, now_ms);
         return bytes ? (long)put_bytes(request[0], bytes, (size_t)count, reply, cap_bytes) : -1;
     }
     answer = find_answer(cache, request, len_bytes);
@@ -288,7 +270,7 @@ static bool goes_binary(const struct broker_cache *cache, const char *request, s
     uint64_t gva, count;
 
     return cache->binary && request[0] == 'm' && is_memory(request, len_bytes, &gva, &count) &&
-           count >= BINARY_FROM_BYTES && count <= BLOCK_BYTES;
+           count >= BINARY_FROM_BYTES && count <= BLOCKS_LEN_BYTES;
 }
 
 size_t broker_cache_ask(const struct broker_cache *cache, const char *request, size_t len_bytes,
@@ -307,17 +289,18 @@ size_t broker_cache_keep(struct broker_cache *cache, const char *request, size_t
                          uint8_t *reply, size_t cap_bytes)
 {
     bool binary = goes_binary(cache, request, len_bytes);
-    uint8_t bytes[BLOCK_BYTES];
+    uint8_t bytes[BLOCKS_LEN_BYTES];
     uint64_t gva, count;
     size_t got;
 
     if (is_memory(request, len_bytes, &gva, &count)) {
-        got = count <= BLOCK_BYTES ? take_bytes(answer, answer_len_bytes,
-                                                binary || request[0] == 'x', bytes, sizeof(bytes))
-                                   : 0;
+        got = count <= BLOCKS_LEN_BYTES
+                  ? take_bytes(answer, answer_len_bytes, binary || request[0] == 'x', bytes,
+                               sizeof(bytes))
+                  : 0;
         if (got > count)
             got = (size_t)count;
-        keep_bytes(cache, gva, bytes, got, now_ms);
+        blocks_keep(&cache->blocks, gva, bytes, got, now_ms);
         if (got > 0 && binary)
             return put_bytes('m', bytes, got, reply, cap_bytes);
     } else if (is_lasting(cache, request, len_bytes, answer_len_bytes)) {

@@ -35,8 +35,9 @@ static struct broker_cache *cache_now(struct broker *broker)
     if (broker->epoch != epoch) {
         broker->epoch = epoch;
         broker_cache_drop(broker->cache);
-        if (!console_running(broker->console))
-            broker_cache_stop(broker->cache, session_stop_text(broker->console->session));
+        if (!console_running(broker->console) && session_stop_is_new(broker->console->session))
+            broker_cache_stop(broker->cache, session_stop_text(broker->console->session),
+                              console_now_ms());
     }
     return broker->cache;
 }
@@ -130,6 +131,20 @@ static const char *shorter(const struct broker *broker, const char *packet)
     return packet;
 }
 
+/* Has the stub follow what GDB reads at every stop, so that it need not be read. */
+static void follow(struct broker *broker)
+{
+    char packet[SESSION_PACKET_BYTES];
+    const uint8_t *answer;
+    size_t len_bytes = broker_cache_follow(broker->cache, packet, sizeof(packet));
+
+    if (len_bytes == 0)
+        return;
+    if (session_request(broker->console->session, packet, len_bytes, &answer) != 2 ||
+        memcmp(answer, "OK", 2) != 0)
+        broker_cache_follow_refused(broker->cache);
+}
+
 static void resume(struct broker *broker, const char *packet)
 {
     struct console *console = broker->console;
@@ -139,6 +154,7 @@ static void resume(struct broker *broker, const char *packet)
         return;
     }
     broker_breaks_flush(broker);
+    follow(broker);
     target_forget(console->target);
     broker->owns = session_resume(console->session, shorter(broker, packet));
     if (!broker->owns)

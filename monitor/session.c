@@ -280,6 +280,11 @@ unsigned session_epoch(const struct session *session)
     return session->epoch;
 }
 
+bool session_stop_is_new(const struct session *session)
+{
+    return session->epoch == session->stop_epoch;
+}
+
 void session_take_stop(struct session *session, const uint8_t *payload, size_t len_bytes)
 {
     if (len_bytes >= sizeof(session->stop))
@@ -287,7 +292,7 @@ void session_take_stop(struct session *session, const uint8_t *payload, size_t l
     memcpy(session->stop, payload, len_bytes);
     session->stop[len_bytes] = '\0';
     session->state = SESSION_STOPPED;
-    session->epoch++;
+    session->stop_epoch = ++session->epoch;
     session->calls.stopped(session->calls.ctx);
 }
 

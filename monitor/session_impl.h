@@ -41,9 +41,10 @@ struct session {
     bool timed_at_start; /* the timed log stands at the start of a line */
     struct session_counts counts;
 
-    unsigned epoch; /* session_epoch() */
-    bool waiting;   /* for the reply to a request */
-    bool silent;    /* the link has heard nothing for two seconds */
+    unsigned epoch;      /* session_epoch() */
+    unsigned stop_epoch; /* as it was when the last stop came */
+    bool waiting;        /* for the reply to a request */
+    bool silent;         /* the link has heard nothing for two seconds */
     /* Over the link: replies that nobody waits for any more and that will still come, before any other.
      * Without this count each would be taken for the answer to the request after it. */
     unsigned owed;

@@ -23,6 +23,7 @@ MONITOR_SRCS += monitor/broker.c
 MONITOR_SRCS += monitor/broker_packets.c
 MONITOR_SRCS += monitor/broker_breaks.c
 MONITOR_SRCS += monitor/broker_cache.c
+MONITOR_SRCS += monitor/broker_blocks.c
 MONITOR_SRCS += monitor/target.c
 MONITOR_SRCS += monitor/target_more.c
 MONITOR_SRCS += monitor/stops.c

@@ -37,6 +37,7 @@ void stub_session_end(struct stub *stub)
     stub->reply_due = false;
     stub->detach_after = false;
     stub->cpu = 0;
+    stub->follow_count = 0;
     stub->object.packet = -1;
     breaks_remove_all(&stub->breaks);
     run_forget_goals(&stub->run); /* else the guest stops for a client that is no more */
@@ -187,4 +188,5 @@ void stub_stop_reply(struct stub *stub, struct reply *reply)
         reply_fmt(reply, "tl.event:%x;tl.stage:%s;", stop->event_id,
                   event && event->stage == EVENT_AFTER ? "after" : "before");
     }
+    stub_put_follow(stub, reply);
 }

@@ -31,6 +31,15 @@ struct stub_options {
     uint32_t link_timeout_ms, bare_timeout_ms;
 };
 
+/* Memory whose checksum goes into each stop reply (Qtl.follow). */
+#define FOLLOW_MAX       4u
+#define FOLLOW_LEN_BYTES 512u
+
+struct follow {
+    uint64_t addr;
+    size_t len_bytes;
+};
+
 struct stub {
     const struct dbg_target *target;
     struct stub_host host;
@@ -52,6 +61,8 @@ struct stub {
     bool detach_after;     /* the reply to this packet ends the session */
     unsigned cpu;          /* Hg */
     uint64_t stops;
+    struct follow follow[FOLLOW_MAX];
+    unsigned follow_count;
     struct { /* text object kept between its slices */
         char bytes[OBJECT_CAP_BYTES];
         size_t len_bytes;

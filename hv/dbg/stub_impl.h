@@ -40,6 +40,9 @@ enum stub_answer packet_crc(struct stub *stub, struct args args);
 enum stub_answer packet_search(struct stub *stub, struct args args);
 enum stub_answer packet_phys_query(struct stub *stub, struct args args);
 enum stub_answer packet_phys_set(struct stub *stub, struct args args);
+enum stub_answer tl_follow(struct stub *stub, struct args args);
+/* The checksum of what is followed, as a pair of the stop reply; nothing when a byte is out of reach. */
+void stub_put_follow(struct stub *stub, struct reply *reply);
 enum stub_answer tl_phys(struct stub *stub, struct args args);
 enum stub_answer tl_phys_set(struct stub *stub, struct args args);
 

@@ -136,28 +136,70 @@ static uint32_t crc_byte(uint32_t crc, uint8_t byte)
     return crc;
 }
 
+/* Adds LEN bytes to the sum. False: not every byte can be read. */
+static bool crc_range(struct stub *stub, uint64_t addr, uint64_t len, uint32_t *crc)
+{
+    uint8_t buf[SCAN_BYTES];
+
+    while (len) {
+        size_t want = len < sizeof(buf) ? (size_t)len : sizeof(buf);
+
+        if (mem_read(stub, addr, buf, want) != want)
+            return false;
+        for (size_t i = 0; i < want; i++)
+            *crc = crc_byte(*crc, buf[i]);
+        addr += want;
+        len -= want;
+    }
+    return true;
+}
+
 enum stub_answer packet_crc(struct stub *stub, struct args args)
 {
     uint64_t addr, len;
     uint32_t crc = ~0u;
-    uint8_t buf[SCAN_BYTES];
 
     if (!range(&args, 0, &addr, &len))
         return stub_syntax(stub);
     if (len > (UINT64_C(64) << 20))
         return stub_fail(stub, TL_E_too_long, "at most 64 MiB at once");
-    while (len) {
-        size_t want = len < sizeof(buf) ? (size_t)len : sizeof(buf);
-
-        if (mem_read(stub, addr, buf, want) != want)
-            return stub_fail(stub, TL_E_no_memory, NULL);
-        for (size_t i = 0; i < want; i++)
-            crc = crc_byte(crc, buf[i]);
-        addr += want;
-        len -= want;
-    }
+    if (!crc_range(stub, addr, len, &crc))
+        return stub_fail(stub, TL_E_no_memory, NULL);
     reply_fmt(&stub->reply, "C%08x", crc);
     return STUB_REPLY;
+}
+
+/* Qtl.follow:ADDR,LEN;ADDR,LEN... in place of what was followed before. A client that keeps what it has
+ * read learns from one number whether it still holds. */
+enum stub_answer tl_follow(struct stub *stub, struct args args)
+{
+    struct follow follow[FOLLOW_MAX];
+    unsigned count = 0;
+
+    while (!args_empty(&args)) {
+        struct args one = args_until(&args, ";");
+        uint64_t addr, len;
+
+        if (!range(&one, 0, &addr, &len))
+            return stub_syntax(stub);
+        if (count == FOLLOW_MAX || len == 0 || len > FOLLOW_LEN_BYTES)
+            return stub_fail(stub, TL_E_too_long, "follows at most 4 times 512 bytes");
+        follow[count++] = (struct follow){addr, (size_t)len};
+    }
+    memcpy(stub->follow, follow, count * sizeof(follow[0]));
+    stub->follow_count = count;
+    return stub_ok(stub);
+}
+
+void stub_put_follow(struct stub *stub, struct reply *reply)
+{
+    uint32_t crc = ~0u;
+
+    for (unsigned i = 0; i < stub->follow_count; i++)
+        if (!crc_range(stub, stub->follow[i].addr, stub->follow[i].len_bytes, &crc))
+            return;
+    if (stub->follow_count)
+        reply_fmt(reply, "tl.crc:%08x;", crc);
 }
 
 /* qSearch:memory:ADDR;LENGTH;PATTERN. Windows overlap by the pattern, less one byte. */

@@ -177,6 +177,8 @@ static enum stub_answer answer(struct stub *stub, enum tl_packet packet, struct 
     case TL_P_event_disable:
     case TL_P_event_ignore:
         return tl_event_change(stub, packet, args);
+    case TL_P_follow:
+        return tl_follow(stub, args);
     case TL_P_phys:
         return tl_phys(stub, args);
     case TL_P_phys_set:

@@ -108,6 +108,7 @@ def line() -> Iterator[Row]:
         yield Row(f"GDB connects, bare line {where}", "", "", f"{cost.connect:.0f} bytes", "<= 4000")
         yield Row(f"GDB stepi, bare line {where}", "", "", f"{cost.step:.0f} bytes", "<= 400")
         yield Row(f"GDB stepi, broker {where}", "", "", f"{cost.broker_step:.0f} bytes", "<= 150")
+        yield Row(f"the same with symbols, 50 steps {where}", "", "", f"{cost.symbols_step:.0f} bytes", "")
         for what, wanted in (("random", ">= 90 %"), ("zeros", ">= 500 %")):
             rate = line_cost.dump_rate(work, platform, what)
             yield Row(f"dump of {what}, of the line rate {where}", "", "", f"{100 * rate:.0f} %", wanted)

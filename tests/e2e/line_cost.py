@@ -36,6 +36,7 @@ class GdbBytes:
     connect: float
     step: float
     broker_step: float
+    symbols_step: float
 
 
 @contextmanager
@@ -54,9 +55,9 @@ def waiting(
             yield line
 
 
-def gdb(port: int, *commands: str) -> str:
+def gdb(port: int, *commands: str, before: tuple[str, ...] = ()) -> str:
     cmd = ["gdb", "-nx", "-batch", "-ex", "set architecture i386:x86-64"]
-    for command in (f"target remote localhost:{port}", *commands):
+    for command in (*before, f"target remote localhost:{port}", *commands):
         cmd += ["-ex", command]
     env = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LC_ALL": "C"}
     run = subprocess.run(cmd, capture_output=True, text=True, timeout=200, env=env)
@@ -101,12 +102,15 @@ def gdb_bytes(work: Path, platform: Platform) -> GdbBytes:
             before = bytes_of(line)
             gdb(line.client_port, *["stepi"] * steps)
             costs.append(bytes_of(line) - before)
-    return GdbBytes(costs[0], (costs[1] - costs[0]) / STEPS, broker_step_bytes(work, platform))
+    return GdbBytes(costs[0], (costs[1] - costs[0]) / STEPS, broker_step_bytes(work, platform),
+                    broker_step_bytes(work, platform, symbols=True))
 
 
-def broker_step_bytes(work: Path, platform: Platform) -> float:
-    """One stepi of a GDB without symbols at the broker, both directions, framing and all."""
+def broker_step_bytes(work: Path, platform: Platform, symbols: bool = False) -> float:
+    """One stepi of GDB at the broker, both directions, framing and all. With symbols GDB looks at code
+    and stack at each stop, through calls and returns here."""
     costs = []
+    file = (f"file {tiny('spin_cli')}",) if symbols else ()
     with waiting(work, platform, "spin_cli") as line, broker(work, line) as (port, console):
         # A terminal that nobody reads fills up, and then the console waits for it.
         threading.Thread(target=drain, args=(console,), daemon=True).start()
@@ -114,7 +118,7 @@ def broker_step_bytes(work: Path, platform: Platform) -> float:
         for steps in (0, STEPS):
             before = bytes_of(line)
             # `detach` at the broker leaves the guest where it is.
-            gdb(port, *["stepi"] * steps, "detach")
+            gdb(port, *["stepi"] * steps, "detach", before=file)
             time.sleep(0.2)
             costs.append(bytes_of(line) - before)
     return (costs[1] - costs[0]) / STEPS

@@ -118,11 +118,15 @@ class Server(threading.Thread):
     def run(self) -> None:
         peer, _ = self.listener.accept()
         with peer:
-            if self.rudely:  # closing then resets the connection
-                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             if self.greeting:
                 peer.sendall(self.greeting)
-            while not self.hang_up and peer.recv(4096):
+            if self.rudely:  # once something has come, a reset
+                peer.recv(1)
+                peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            if self.hang_up:
+                peer.shutdown(socket.SHUT_WR)
+            while peer.recv(4096):
                 pass
 
 

@@ -54,4 +54,4 @@ UNIT_TESTS += line
 UNIT_SRCS_line := $(DBG_SRCS)
 UNIT_TESTS += link_model
 UNIT_TESTS += broker_cache
-UNIT_SRCS_broker_cache := monitor/broker_cache.c
+UNIT_SRCS_broker_cache := monitor/broker_cache.c monitor/broker_blocks.c

@@ -290,6 +290,14 @@ static void malformed_packets_are_errors(void **state)
         "qThreadExtraInfo",
         "qThreadExtraInfo,",
         "qThreadExtraInfo,99",
+        "Qtl.follow:0",
+        "Qtl.follow:0,",
+        "Qtl.follow:0,9,",
+        "Qtl.follow:zz,9",
+        "Qtl.follow:0,0",
+        "Qtl.follow:0,201",
+        "Qtl.follow:0,9;;",
+        "Qtl.follow:0,1;0,1;0,1;0,1;0,1",
         "Qtl.option:",
         "Qtl.option:step-irqs=",
         "c zz",
@@ -539,6 +547,29 @@ static void search_and_crc(void **state)
     assert_string_equal(ask("qCRC:0,9"), "+$C0376e6e7#4a"); /* CRC-32/MPEG-2 check value */
 }
 
+static void followed_memory_is_summed_at_each_stop(void **state)
+{
+    (void)state;
+    attach();
+    memcpy(f.mem, "123456789", 9);
+    f.mem[0x1000] = 0xfb; /* STI: the step needs no guest */
+    assert_null(strstr(ask("?"), "tl.crc"));
+    assert_string_equal(ask("Qtl.follow:0,4;4,5"), "+$OK#9a");
+    assert_non_null(strstr(ask("?"), "tl.crc:0376e6e7;"));
+    ask("Qtl.follow:0,4;zz"); /* refused whole: the list stays */
+    assert_non_null(strstr(ask("vCont;s:1"), "tl.crc:0376e6e7;"));
+    f.mem[8] = '8';
+    assert_non_null(strstr(ask("?"), "tl.crc:"));
+    assert_null(strstr(ask("?"), "tl.crc:0376e6e7;"));
+    ask("Qtl.follow:0,9;ffffffffffffff00,200"); /* beyond the end of everything */
+    assert_null(strstr(ask("?"), "tl.crc"));
+    ask("Qtl.follow:0,9");
+    assert_non_null(strstr(ask("?"), "tl.crc"));
+    ask("D");
+    attach();
+    assert_null(strstr(ask("?"), "tl.crc")); /* it was the last client's wish */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -562,6 +593,7 @@ int main(void)
         cmocka_unit_test_setup(dead_guest_does_not_resume, setup),
         cmocka_unit_test_setup(breakpoint_packets, setup),
         cmocka_unit_test_setup(search_and_crc, setup),
+        cmocka_unit_test_setup(followed_memory_is_summed_at_each_stop, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
