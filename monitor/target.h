@@ -69,6 +69,10 @@ void target_text(const char *hex, char *text, size_t cap_bytes);
 bool target_reg(struct target *target, unsigned number, uint64_t *value);
 bool target_set_reg(struct target *target, unsigned number, uint64_t value);
 
+/* A register as the packets carry it: little-endian hex, of a wider one (x87) the low 64 bits. False for
+ * "xxxx": this platform does not have it. */
+bool target_hex_value(const char *hex, uint64_t *value);
+
 /* Code width of the current mode: 16, 32 or 64. */
 unsigned target_code_bits(struct target *target);
 
@@ -90,5 +94,3 @@ bool target_field(struct target *target, uint32_t number, uint64_t *value); /* e
 
 /* For expr_eval(): registers, memory, fields and MSRs through this target. */
 struct agent_env target_env(struct target *target);
-
-bool target_hex_value(const char *hex, uint64_t *value);

@@ -19,5 +19,16 @@ struct target {
     uint64_t msr_variable; /* AGENT_VAR_MSR while bytecode runs */
 };
 
+/* Sets target_error(). */
 void target_fail(struct target *target, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* target_ask() for a request that is bytes; `name` stands for it in the error. */
+const char *target_ask_bytes(struct target *target, const char *name, const char *request,
+                             size_t len_bytes);
+
+/* Is the answer OK? NULL is not (its error stays); for another answer the error says so. */
+bool target_is_ok(struct target *target, const char *reply);
+
+/* Bytes as two hex digits each, up to the first that is none; returns how many (at most cap_bytes). */
+size_t target_unhex(const char *hex, uint8_t *bytes, size_t cap_bytes);

@@ -1,46 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* target.h: who answers, the last exit, and the environment in which expressions run. */
-#include <stdio.h>
-#include <stdlib.h>
+/* What expressions read of the stopped guest: MSRs, fields, and the environment of their bytecode. */
 #include <string.h>
 
 #include "monitor/target_impl.h"
-
-const char *target_hello(struct target *target)
-{
-    const char *reply;
-
-    if (!target->hello) {
-        reply = target_ask(target, "qtl.hello");
-        if (reply)
-            target->hello = strdup(reply);
-    }
-    return target->hello;
-}
-
-enum tl_vendor target_vendor(struct target *target)
-{
-    const char *hello = target_hello(target);
-    char vendor[8] = "";
-
-    if (hello)
-        target_key(hello, "vendor", vendor, sizeof(vendor));
-    return strcmp(vendor, "vmx") == 0 ? TL_VMX : TL_SVM;
-}
-
-const char *target_exit_text(struct target *target)
-{
-    const char *reply;
-
-    if (!target->exit_text) {
-        reply = target_ask(target, "qtl.exit");
-        if (reply)
-            target->exit_text = strdup(reply);
-    }
-    return target->exit_text;
-}
-
-/* ---- expressions ---- */
 
 bool target_msr(struct target *target, uint32_t index, uint64_t *value)
 {
