@@ -1,115 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Raw VMX exits against struct hv_exit: each case is the field values a CPU would leave, what must
- * come out, and which fields may be read for it. VMREAD of a field that the case did not give fails.
+ * Raw VMX exits of instructions and addresses against struct hv_exit: each case is the field values a
+ * CPU would leave, and what must come out. Events are test_vmx_event.c's.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "core/seeded.h"
-#include "vmx/vmx.h"
-
-uint64_t seeded_mask;
-extern uint64_t test_cr8;
-
-#define FIELDS_MAX 24
-
-static struct {
-    uint32_t encoding;
-    uint64_t value;
-    bool read, written;
-} fields[FIELDS_MAX];
-static unsigned fields_count;
-static struct vcpu vcpu;
-
-static int field_at(uint32_t encoding)
-{
-    for (unsigned i = 0; i < fields_count; i++)
-        if (fields[i].encoding == encoding)
-            return (int)i;
-    return -1;
-}
-
-uint64_t vmcs_raw_read(uint32_t encoding)
-{
-    int at = field_at(encoding);
-
-    if (at < 0)
-        fail_msg("field 0x%04x was read, but this exit does not define it", encoding);
-    fields[at].read = true;
-    return fields[at].value;
-}
-
-void vmcs_raw_write(uint32_t encoding, uint64_t value)
-{
-    int at = field_at(encoding);
-
-    if (at < 0)
-        fail_msg("field 0x%04x was written unasked", encoding);
-    fields[at].value = value;
-    fields[at].written = true;
-}
-
-static void give(enum vmcs_encoding encoding, uint64_t value)
-{
-    int at = field_at(encoding);
-
-    if (at < 0) {
-        assert_true(fields_count < FIELDS_MAX);
-        at = (int)fields_count++;
-    }
-    fields[at].encoding = encoding;
-    fields[at].value = value;
-    fields[at].read = fields[at].written = false;
-}
-
-static uint64_t value_of(enum vmcs_encoding encoding)
-{
-    int at = field_at(encoding);
-
-    assert_true(at >= 0);
-    return fields[at].value;
-}
-
-static bool was_written(enum vmcs_encoding encoding)
-{
-    int at = field_at(encoding);
-
-    return at >= 0 && fields[at].written;
-}
-
-static int reset(void **state)
-{
-    (void)state;
-    memset(fields, 0, sizeof(fields));
-    memset(&vcpu, 0, sizeof(vcpu));
-    fields_count = 0;
-    seeded_mask = 0;
-    give(VMCS_exit_qualification, 0);
-    give(VMCS_idt_vectoring_info, 0);
-    give(VMCS_guest_cs_selector, 0x10); /* kept for every exit */
-    give(VMCS_guest_cr3, 0x123456789000);
-    give(VMCS_guest_interruptibility, 0);
-    return 0;
-}
-
-static struct hv_exit *decode(uint32_t reason)
-{
-    vmx_decode(&vcpu, reason);
-    return &vcpu.exit;
-}
-
-static struct hv_exit *decode_instruction(uint32_t reason, uint64_t qualification, uint8_t len)
-{
-    give(VMCS_exit_qualification, qualification);
-    give(VMCS_exit_instr_len, len);
-    return decode(reason);
-}
+#include "vmx_fake.h"
 
 /* CR0 = real, shadow as the guest sees it, mask PE NE NW CD PG WP; 64-bit code or not. */
 static void give_cr_state(uint64_t real, uint64_t shadow, bool code64)
@@ -394,83 +288,6 @@ static void string_io_has_address_size_and_segment(void **state)
     assert_false(e->io.rep);
 }
 
-static void page_fault_has_address_and_error(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_qualification, 0xffffffff81000123);
-    give(VMCS_exit_intr_info, 0x80000b0e); /* valid, error code, hardware, 14 */
-    give(VMCS_exit_intr_error, 0x11);
-    e = decode(0);
-    assert_int_equal(e->kind, HV_EXIT_EXCEPTION);
-    assert_int_equal(e->exception.vector, 14);
-    assert_int_equal(e->exception.type, HV_EVENT_HW_EXCEPTION);
-    assert_true(e->exception.has_error);
-    assert_int_equal(e->exception.error_code, 0x11);
-    assert_true(e->exception.address == 0xffffffff81000123);
-    assert_int_equal(e->instr_len_bytes, 0);
-}
-
-static void debug_exception_has_dr6_bits(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_qualification, 0x4001);
-    give(VMCS_exit_intr_info, 0x80000301);
-    e = decode(0);
-    assert_int_equal(e->exception.vector, 1);
-    assert_int_equal(e->exception.address, 0x4001);
-    assert_false(e->exception.has_error);
-}
-
-static void breakpoint_has_its_length(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_intr_info, 0x80000603);
-    give(VMCS_exit_instr_len, 1);
-    e = decode(0);
-    assert_int_equal(e->exception.vector, 3);
-    assert_int_equal(e->exception.type, HV_EVENT_SW_EXCEPTION);
-    assert_int_equal(e->instr_len_bytes, 1);
-    give(VMCS_exit_intr_info, 0x80000501); /* INT1 */
-    assert_int_equal(decode(0)->exception.type, HV_EVENT_PRIV_SW_EXCEPTION);
-}
-
-static void nmi_is_a_kind_of_its_own(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_intr_info, 0x80000202);
-    e = decode(0);
-    assert_int_equal(e->kind, HV_EXIT_NMI);
-    assert_int_equal(e->exception.vector, 2);
-}
-
-static void iret_that_faulted_keeps_nmis_blocked(void **state)
-{
-    (void)state;
-    give(VMCS_exit_intr_info, 0x80001b0e); /* bit 12: NMI unblocking due to IRET */
-    give(VMCS_exit_intr_error, 0);
-    give(VMCS_guest_interruptibility, 0);
-    decode(0);
-    assert_int_equal(value_of(VMCS_guest_interruptibility), 8);
-
-    give(VMCS_guest_interruptibility, 0); /* #DF: the bit is undefined */
-    give(VMCS_exit_intr_info, 0x80001b08);
-    decode(0);
-    assert_false(was_written(VMCS_guest_interruptibility));
-
-    give(VMCS_idt_vectoring_info, 0x80000030); /* undefined during event delivery as well */
-    give(VMCS_exit_intr_info, 0x80001b0e);
-    decode(0);
-    assert_false(was_written(VMCS_guest_interruptibility));
-}
-
 static void ept_violation_with_linear_address(void **state)
 {
     struct hv_exit *e;
@@ -522,48 +339,6 @@ static void ept_misconfiguration(void **state)
     assert_false(e->nested.gva_valid);
 }
 
-static void event_delivery_is_kept(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_qualification, 0x181);
-    give(VMCS_guest_phys_addr, 0x82177d8);
-    give(VMCS_guest_linear_addr, 0x82177d8);
-    give(VMCS_idt_vectoring_info, 0x80000b0d); /* #GP with error code */
-    give(VMCS_idt_vectoring_error, 0x38);
-    e = decode(48);
-    assert_true(e->event.valid && e->event.has_error);
-    assert_int_equal(e->event.vector, 13);
-    assert_int_equal(e->event.error_code, 0x38);
-    assert_int_equal(e->event.type, HV_EVENT_HW_EXCEPTION);
-
-    give(VMCS_idt_vectoring_info, 0x80000603); /* INT3: its length belongs to the event */
-    give(VMCS_exit_instr_len, 1);
-    e = decode(48);
-    assert_int_equal(e->event.type, HV_EVENT_SW_EXCEPTION);
-    assert_int_equal(e->event.instr_len_bytes, 1);
-    assert_int_equal(e->instr_len_bytes, 0);
-
-    give(VMCS_idt_vectoring_info, 0x00000b0d); /* not valid: stale bits */
-    assert_false(decode(48)->event.valid);
-}
-
-static void interrupted_nmi_can_be_injected_again(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_qualification, 0x182);
-    give(VMCS_guest_phys_addr, 0x1000);
-    give(VMCS_guest_linear_addr, 0x1000);
-    give(VMCS_idt_vectoring_info, 0x80000202);
-    give(VMCS_guest_interruptibility, 8);
-    e = decode(48);
-    assert_int_equal(e->event.type, HV_EVENT_NMI);
-    assert_int_equal(value_of(VMCS_guest_interruptibility), 0);
-}
-
 static void task_switch_has_a_length_when_an_instruction_did_it(void **state)
 {
     (void)state;
@@ -575,63 +350,6 @@ static void task_switch_has_a_length_when_an_instruction_did_it(void **state)
     assert_int_equal(decode(9)->instr_len_bytes, 0);
     give(VMCS_idt_vectoring_info, 0x80000480); /* gate, INT 80h */
     assert_int_equal(decode(9)->instr_len_bytes, 5);
-}
-
-static void entry_failures(void **state)
-{
-    static const uint32_t reasons[] = {33, 34, 41};
-
-    for (unsigned i = 0; i < 3; i++) {
-        struct hv_exit *e;
-
-        reset(state);
-        give(VMCS_exit_qualification, 1);
-        e = decode(0x80000000 | reasons[i]); /* no other field is defined */
-        assert_int_equal(e->kind, HV_EXIT_ENTRY_FAILURE);
-        assert_true(e->raw_reason == (0x80000000 | reasons[i]));
-        assert_int_equal(e->entry.reason, reasons[i]);
-        assert_int_equal(e->entry.instr_error, 0);
-        assert_int_equal(e->raw_info[0], 1);
-    }
-}
-
-static void vmfail_says_nothing_of_the_previous_exit(void **state)
-{
-    (void)state;
-    decode_instruction(10, 0x77, 2);
-    vmx_decode_vmfail(&vcpu, 7);
-    assert_int_equal(vcpu.exit.kind, HV_EXIT_ENTRY_FAILURE);
-    assert_int_equal(vcpu.exit.entry.instr_error, 7);
-    assert_int_equal(vcpu.exit.entry.reason, 0);
-    assert_int_equal(vcpu.exit.raw_reason, 0);
-    assert_int_equal(vcpu.exit.raw_info[0], 0);
-    assert_int_equal(vcpu.exit.instr_len_bytes, 0);
-    assert_int_equal(vcpu.exit.cs_selector, 0x10);
-
-    fields_count = 0; /* VMfailInvalid: no current VMCS, so nothing may be read */
-    vmx_decode_vmfail(&vcpu, 0);
-    assert_int_equal(vcpu.exit.kind, HV_EXIT_ENTRY_FAILURE);
-}
-
-static void trap_flag_leaves_no_early_trap(void **state)
-{
-    (void)state;
-    vcpu.regs.rflags = 0x102;
-    give(VMCS_guest_interruptibility, 0);
-    give(VMCS_guest_pending_debug, 0x4000);
-    give(VMCS_exit_qualification, 0x182);
-    give(VMCS_guest_phys_addr, 0x1000);
-    give(VMCS_guest_linear_addr, 0x1000);
-    decode(48); /* will be executed again */
-    assert_int_equal(value_of(VMCS_guest_pending_debug), 0);
-
-    give(VMCS_guest_pending_debug, 0x4000);
-    decode(52); /* between instructions: the trap is owed */
-    assert_int_equal(value_of(VMCS_guest_pending_debug), 0x4000);
-
-    give(VMCS_guest_interruptibility, 2); /* behind MOV SS the CPU demands it */
-    decode(48);
-    assert_int_equal(value_of(VMCS_guest_pending_debug), 0x4000);
 }
 
 static void invlpg_and_invpcid(void **state)
@@ -646,18 +364,6 @@ static void invlpg_and_invpcid(void **state)
     assert_int_equal(e->kind, HV_EXIT_INVLPG);
     assert_int_equal(e->invlpg.gva, 0);
     assert_int_equal(e->raw_info[0], 0x10);
-}
-
-static void acknowledged_interrupt_has_its_vector(void **state)
-{
-    struct hv_exit *e;
-
-    (void)state;
-    give(VMCS_exit_intr_info, 0x800000ec);
-    e = decode(1);
-    assert_int_equal(e->kind, HV_EXIT_INTERRUPT);
-    assert_int_equal(e->exception.vector, 0xec);
-    assert_int_equal(e->exception.type, HV_EVENT_INTR);
 }
 
 int main(void)
@@ -680,22 +386,11 @@ int main(void)
         TEST(mov_dr),
         TEST(port_io_masks_the_value),
         TEST(string_io_has_address_size_and_segment),
-        TEST(page_fault_has_address_and_error),
-        TEST(debug_exception_has_dr6_bits),
-        TEST(breakpoint_has_its_length),
-        TEST(nmi_is_a_kind_of_its_own),
-        TEST(iret_that_faulted_keeps_nmis_blocked),
         TEST(ept_violation_with_linear_address),
         TEST(ept_violation_without_linear_address),
         TEST(ept_misconfiguration),
-        TEST(event_delivery_is_kept),
-        TEST(interrupted_nmi_can_be_injected_again),
         TEST(task_switch_has_a_length_when_an_instruction_did_it),
-        TEST(entry_failures),
-        TEST(vmfail_says_nothing_of_the_previous_exit),
-        TEST(trap_flag_leaves_no_early_trap),
         TEST(invlpg_and_invpcid),
-        TEST(acknowledged_interrupt_has_its_vector),
     };
 
     return cmocka_run_group_tests_name("vmx_decode", tests, NULL, NULL);
