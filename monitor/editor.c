@@ -143,11 +143,6 @@ void editor_stop(void)
         write_history(editor.history);
 }
 
-bool editor_active(void)
-{
-    return editor.active;
-}
-
 void editor_input(void)
 {
     if (editor.active && !editor.in_line) {

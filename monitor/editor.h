@@ -20,7 +20,6 @@ void editor_start(const char *prompt, const struct editor_calls *calls);
 /* Saves the history, gives the terminal back. Harmless when not started. */
 void editor_stop(void);
 
-bool editor_active(void);
 void editor_input(void); /* a byte is waiting on standard input */
 void editor_show(void);  /* the prompt again, with what was typed, if it was hidden */
 void editor_prompt(const char *prompt);

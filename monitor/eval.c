@@ -48,7 +48,7 @@ unsigned eval_remember(struct console *console, uint64_t value)
     return console->history_count;
 }
 
-struct expr_names eval_names(struct console *console)
+static struct expr_names names_of(struct console *console)
 {
     return (struct expr_names){
         .ctx = console,
@@ -69,7 +69,7 @@ static void complain(const char *text, const struct expr_error *error)
 
 struct expr *eval_parse(struct console *console, const char *text, const char **end)
 {
-    struct expr_names names = eval_names(console);
+    struct expr_names names = names_of(console);
     struct expr_error error;
     struct expr *expr = expr_parse(text, &names, end, &error);
 

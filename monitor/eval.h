@@ -10,8 +10,6 @@
 
 struct console;
 
-struct expr_names eval_names(struct console *console);
-
 /* Parses one expression; complains with a caret under the place. `line` is what to show (text is
  * inside it, or the same). NULL on error. */
 struct expr *eval_parse(struct console *console, const char *text, const char **end);

@@ -227,7 +227,7 @@ struct transport *bochs_start(struct machine *machine, char *error)
     }
     argv_free(&argv);
     close(listener);
-    return fd < 0 ? NULL : transport_from_fd(fd, "Bochs' UART");
+    return fd < 0 ? NULL : transport_from_fd(fd);
 }
 
 /* Bochs ends with status 1 for nearly everything; its log tells the cases apart. */

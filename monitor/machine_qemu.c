@@ -201,7 +201,7 @@ struct transport *qemu_start(struct machine *machine, char *error)
         close(control_listener);
     if (fd < 0)
         return NULL;
-    return transport_from_fd(fd, "QEMU's UART");
+    return transport_from_fd(fd);
 }
 
 static void control_event(struct machine *machine, const char *line)

@@ -54,7 +54,7 @@ static const char statuses[] =
     "time-out; 4 the guest died without the script asking for it. explain: 0 a crash was found, 1 "
     "none.\n";
 
-void options_usage(FILE *file)
+static void options_usage(FILE *file)
 {
     fprintf(file,
             "Trapline: a debugger inside a small x86-64 hypervisor, over one serial line.\n\n");

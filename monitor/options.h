@@ -51,8 +51,7 @@ enum exit_status {
  */
 int options_parse(struct options *options, int argc, char **argv);
 
-/* For `--help`, the man page (troff) and bash completion. */
-void options_usage(FILE *file);
+/* For --print-man (troff) and --print-completion (bash). */
 void options_man(FILE *file);
 void options_completion(FILE *file);
 

@@ -24,7 +24,8 @@ static uint64_t little(const uint8_t *bytes, unsigned len_bytes)
     return value;
 }
 
-struct ring_row ring_decode(const uint8_t b[RING_RECORD_BYTES])
+/* From the wire's bytes. */
+static struct ring_row decode(const uint8_t b[RING_RECORD_BYTES])
 {
     struct ring_row row = {
         .tsc = little(b, 8),
@@ -76,7 +77,7 @@ static bool row_of_hex(const char *hex, struct ring_row *row)
             return false;
         bytes[i] = (uint8_t)(high << 4 | low);
     }
-    *row = ring_decode(bytes);
+    *row = decode(bytes);
     return true;
 }
 

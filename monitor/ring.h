@@ -29,9 +29,6 @@ struct ring_rows {
 
 enum cmd_result ring_command(struct console *console, const char *text);
 
-/* From the wire's bytes. */
-struct ring_row ring_decode(const uint8_t bytes[RING_RECORD_BYTES]);
-
 /* Saved rings: JSON lines, one record a line. False after complaining. */
 bool ring_load(const char *path, struct ring_rows *rows);
 void ring_free(struct ring_rows *rows);

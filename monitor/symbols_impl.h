@@ -32,5 +32,3 @@ struct symbols {
     uint64_t kernel_low, kernel_high; /* as linked */
     uint64_t slide;                   /* KASLR */
 };
-
-bool symbols_add(struct symbols *symbols, uint64_t address, uint64_t len_bytes, const char *name);

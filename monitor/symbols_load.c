@@ -13,7 +13,8 @@
 #define LINUX_KERNEL_MAP UINT64_C(0xffffffff80000000) /* __START_KERNEL_map */
 #define PERCPU_MAX       UINT64_C(0x80000)
 
-bool symbols_add(struct symbols *symbols, uint64_t address, uint64_t len_bytes, const char *name)
+static bool symbols_add(struct symbols *symbols, uint64_t address, uint64_t len_bytes,
+                        const char *name)
 {
     if (symbols->count == symbols->cap) {
         size_t cap = symbols->cap ? 2 * symbols->cap : 1024;

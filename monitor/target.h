@@ -84,12 +84,10 @@ uint64_t target_pc_gva(struct target *target);
 /* Reads up to len_bytes; returns how many could be read (0: target_error()). */
 size_t target_read(struct target *target, uint64_t gva, void *bytes, size_t len_bytes);
 bool target_write(struct target *target, uint64_t gva, const void *bytes, size_t len_bytes);
-size_t target_read_physical(struct target *target, uint64_t gpa, void *bytes, size_t len_bytes);
 
 /* ---- MSRs and fields ---- */
 
 bool target_msr(struct target *target, uint32_t index, uint64_t *value); /* as the guest reads it */
-bool target_msr_area(struct target *target, uint32_t index, uint64_t *value);
 bool target_field(struct target *target, uint32_t number, uint64_t *value); /* encoding or offset */
 
 /* For expr_eval(): registers, memory, fields and MSRs through this target. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "monitor/target_impl.h"
+#include "protocol/args.h"
 
 bool target_msr(struct target *target, uint32_t index, uint64_t *value)
 {
@@ -15,16 +16,15 @@ bool target_msr(struct target *target, uint32_t index, uint64_t *value)
     return false;
 }
 
-bool target_msr_area(struct target *target, uint32_t index, uint64_t *value)
+static bool msr_area(struct target *target, uint32_t index, uint64_t *value)
 {
-    const char *record = target_ask(target, "qtl.msr-area");
+    const char *reply = target_ask(target, "qtl.msr-area");
+    struct args rest = args_of(reply, reply ? strlen(reply) : 0), record;
     uint64_t entry;
 
-    while (record && (record = strchr(record, '|')) != NULL) {
-        record++;
-        if (target_key_number(record, "index", &entry) && entry == index)
-            return target_key_number(record, "value", value);
-    }
+    while (args_record(&rest, &record))
+        if (args_find_number(record, "index", &entry) && entry == index)
+            return args_find_number(record, "value", value);
     target_fail(target, "MSR 0x%x has no entry in the area", index);
     return false;
 }
@@ -44,7 +44,7 @@ static int env_reg(void *ctx, uint16_t number, uint64_t *value)
     if (number == AGENT_REG_MSR)
         done = target_msr(target, (uint32_t)target->msr_variable, value);
     else if (number == AGENT_REG_MSR_AREA)
-        done = target_msr_area(target, (uint32_t)target->msr_variable, value);
+        done = msr_area(target, (uint32_t)target->msr_variable, value);
     else if (number & AGENT_REG_FIELD)
         done = target_field(target, number & (AGENT_REG_FIELD - 1), value);
     else

@@ -14,8 +14,7 @@
 #define BINARY_CHUNK_BYTES 1900 /* fits a packet even if every byte is escaped */
 #define WRITE_BYTES        1024u
 
-static size_t read_chunks(struct target *target, const char *verb, uint64_t address, uint8_t *bytes,
-                          size_t len_bytes)
+static size_t read_hex(struct target *target, uint64_t gva, uint8_t *bytes, size_t len_bytes)
 {
     size_t done = 0;
 
@@ -25,7 +24,7 @@ static size_t read_chunks(struct target *target, const char *verb, uint64_t addr
 
         if (chunk > READ_CHUNK_BYTES)
             chunk = READ_CHUNK_BYTES;
-        reply = target_ask(target, "%s%llx,%zx", verb, (unsigned long long)(address + done), chunk);
+        reply = target_ask(target, "m%llx,%zx", (unsigned long long)(gva + done), chunk);
         got = reply ? target_unhex(reply, bytes + done, chunk) : 0;
         done += got;
         if (got < chunk)
@@ -71,18 +70,13 @@ size_t target_read(struct target *target, uint64_t gva, void *bytes, size_t len_
     if (len_bytes >= BINARY_FROM_BYTES)
         read_binary(target, gva, bytes, len_bytes, &got);
     if (got < len_bytes)
-        got += read_chunks(target, "m", gva + got, (uint8_t *)bytes + got, len_bytes - got);
+        got += read_hex(target, gva + got, (uint8_t *)bytes + got, len_bytes - got);
     if (got > 0 && got <= sizeof(target->memory)) {
         memcpy(target->memory, bytes, got);
         target->memory_gva = gva;
         target->memory_len_bytes = got;
     }
     return got;
-}
-
-size_t target_read_physical(struct target *target, uint64_t gpa, void *bytes, size_t len_bytes)
-{
-    return read_chunks(target, "qtl.phys:", gpa, bytes, len_bytes);
 }
 
 /* Over the link as the bytes are. */

@@ -35,7 +35,7 @@ static const struct baud_row baud_rows[] = {
     {1000000, B1000000}, {1500000, B1500000}, {3000000, B3000000},
 };
 
-struct transport *transport_from_fd(int fd, const char *name)
+struct transport *transport_from_fd(int fd)
 {
     struct transport *transport = calloc(1, sizeof(*transport));
     int one = 1;
@@ -43,7 +43,6 @@ struct transport *transport_from_fd(int fd, const char *name)
     if (!transport)
         return NULL;
     transport->fd = fd;
-    snprintf(transport->name, sizeof(transport->name), "%s", name);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     /* Small packets both ways: no Nagle here, and acknowledge at once for a peer that has it. */
@@ -66,11 +65,6 @@ void transport_close(struct transport *transport)
 int transport_fd(const struct transport *transport)
 {
     return transport->fd;
-}
-
-const char *transport_name(const struct transport *transport)
-{
-    return transport->name;
 }
 
 const char *transport_why(const struct transport *transport)
@@ -216,7 +210,7 @@ static struct transport *open_unix(const char *path, char *error)
             close(fd);
         return NULL;
     }
-    return transport_from_fd(fd, path);
+    return transport_from_fd(fd);
 }
 
 static struct transport *open_tcp(const char *target, int timeout_ms, char *error)
@@ -259,7 +253,7 @@ static struct transport *open_tcp(const char *target, int timeout_ms, char *erro
         snprintf(error, TRANSPORT_ERROR_BYTES, "%s: %s", target, strerror(errno));
         return NULL;
     }
-    return transport_from_fd(fd, target);
+    return transport_from_fd(fd);
 }
 
 /* Splits ",BAUD" off; returns 115200 when there is none, 0 when it is no number. */
@@ -318,7 +312,7 @@ static struct transport *open_tty(char *path, unsigned baud, char *error)
         return NULL;
     }
     ioctl(fd, TIOCEXCL); /* a second program on the same line would steal bytes */
-    return transport_from_fd(fd, path);
+    return transport_from_fd(fd);
 }
 
 struct transport *transport_open(const char *target, int timeout_ms, char *error)

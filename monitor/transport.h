@@ -21,13 +21,12 @@ struct transport;
  */
 struct transport *transport_open(const char *target, int timeout_ms, char *error);
 
-/* Takes over a connected descriptor (the machine's side made it). `name` is for messages. */
-struct transport *transport_from_fd(int fd, const char *name);
+/* Takes over a connected descriptor (the machine's side made it). NULL: no memory. */
+struct transport *transport_from_fd(int fd);
 
 void transport_close(struct transport *transport);
 
 int transport_fd(const struct transport *transport);
-const char *transport_name(const struct transport *transport);
 
 /* Bytes read; 0: nothing there now; -1: the line is gone (transport_why() says how). */
 ssize_t transport_read(struct transport *transport, uint8_t *bytes, size_t cap_bytes);

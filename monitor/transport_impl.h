@@ -7,7 +7,7 @@
 struct transport {
     int fd;
     bool is_tcp, rfc2217;
-    char name[256], why[128];
+    char why[128];
     uint8_t *queue;
     size_t queue_len_bytes, queue_cap_bytes;
     /* RFC 2217: where in a Telnet command the receiver stands. */

@@ -42,10 +42,6 @@ bool view_fields(struct console *console, const char *pattern);
 bool view_caps(struct console *console);
 bool view_cpus(struct console *console);
 
-/* One instruction line; returns its length (1 when it is none). `pc` marks it. */
-unsigned view_insn(struct console *console, uint64_t address, uint64_t base, const uint8_t *bytes,
-                   size_t len_bytes, uint64_t pc);
-
 /* `x`: count units of the format at address; returns the address behind, or `address` on failure. */
 uint64_t view_memory(struct console *console, uint64_t address, unsigned count, char letter,
                      unsigned unit_bytes);

@@ -69,8 +69,9 @@ void view_value(struct console *console, char letter, unsigned width_bits, uint6
 
 /* ---- instructions ---- */
 
-unsigned view_insn(struct console *console, uint64_t address, uint64_t base, const uint8_t *bytes,
-                   size_t len_bytes, uint64_t pc)
+/* One instruction line; returns its length (1 when it is none). `pc` marks it. */
+static unsigned view_insn(struct console *console, uint64_t address, uint64_t base,
+                          const uint8_t *bytes, size_t len_bytes, uint64_t pc)
 {
     struct disas_insn insn = disas_one(target_code_bits(console->target), console->intel_syntax,
                                        address, bytes, len_bytes);

@@ -57,8 +57,6 @@ extern const uint32_t audit_fixed_msrs[AUDIT_MTRR_FIXED];
  * another MTRR range begins or ends. */
 uint8_t audit_mtrr_type(const struct audit_mtrrs *mtrrs, uint64_t gpa, uint64_t *until_gpa);
 
-const char *audit_type_name(uint8_t type);
-
 /* Fed with pieces in ascending order, each of one MTRR and one nested type; joins equal neighbours. */
 struct audit_memtype {
     struct audit_out *out;

@@ -18,7 +18,7 @@ enum { TYPE_UC = 0, TYPE_WT = 4, TYPE_WB = 6 };
 const uint32_t audit_fixed_msrs[AUDIT_MTRR_FIXED] = {0x250, 0x258, 0x259, 0x268, 0x269, 0x26a,
                                                      0x26b, 0x26c, 0x26d, 0x26e, 0x26f};
 
-const char *audit_type_name(uint8_t type)
+static const char *type_name(uint8_t type)
 {
     static const char *const names[8] = {"UC", "WC", "?2", "?3", "WT", "WP", "WB", "UC-"};
 
@@ -100,10 +100,10 @@ static void flush(struct audit_memtype *run)
     text_char(&t, '-');
     text_hex_digits(&t, run->to_gpa - 1, 10);
     text_str(&t, "  MTRRs ");
-    text_str(&t, audit_type_name(run->mtrr_type));
+    text_str(&t, type_name(run->mtrr_type));
     if (run->nested_has_type) {
         text_str(&t, "  EPT ");
-        text_str(&t, audit_type_name(run->nested_type));
+        text_str(&t, type_name(run->nested_type));
     }
     run->out->checked++;
     if (run->nested_has_type && run->nested_type != run->mtrr_type) {

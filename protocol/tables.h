@@ -201,10 +201,8 @@ const struct tl_field *tl_field_alias(enum tl_vendor vendor, const char *name, s
  * on this vendor, or not at all. */
 const struct tl_field *tl_field_of_msr(enum tl_vendor vendor, uint32_t index);
 
-/* Iterates over names that match: returns the first index >= from whose name matches the pattern
- * ('*' any run, '?' one character; a pattern without either matches names that contain it), or
- * count. */
-unsigned tl_field_match(enum tl_vendor vendor, unsigned from, const char *pattern);
+/* Does a name match? '*' any run, '?' one character; a pattern without either matches names that
+ * contain it. Upper and lower case are the same. */
 bool tl_pattern_match(const char *pattern, const char *text);
 
 /* A reason by code (VMX: the low 16 bits are compared; SVM: also 0xffffffff for -1), or NULL. */

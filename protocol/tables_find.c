@@ -175,16 +175,6 @@ bool tl_pattern_match(const char *pattern, const char *text)
     return false;
 }
 
-unsigned tl_field_match(enum tl_vendor vendor, unsigned from, const char *pattern)
-{
-    unsigned count;
-    const struct tl_field *rows = tl_fields(vendor, &count);
-
-    while (from < count && !tl_pattern_match(pattern, rows[from].name))
-        from++;
-    return from < count ? from : count;
-}
-
 /* SVM's negative codes reach us as 64-bit, or cut to 32 bits by an old CPU or a log. */
 static uint64_t canonical_code(enum tl_vendor vendor, uint64_t code)
 {

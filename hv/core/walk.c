@@ -35,13 +35,6 @@ enum guest_paging walk_paging(const struct walk_regs *regs)
     return regs->cr4 & CR4_LA57 ? GUEST_PAGING_5 : GUEST_PAGING_4;
 }
 
-const char *walk_level_name(uint8_t level)
-{
-    static const char *const names[] = {"none", "PT", "PD", "PDPT", "PML4", "PML5"};
-
-    return level < sizeof names / sizeof names[0] ? names[level] : "?";
-}
-
 static bool canonical(uint64_t gva, unsigned bits)
 {
     int64_t top = (int64_t)gva >> (bits - 1);

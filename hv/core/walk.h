@@ -63,6 +63,3 @@ enum guest_paging walk_paging(const struct walk_regs *regs);
  * or the table is no RAM. SDM, "PDPTE Registers". */
 bool walk_load_pdptes(const struct walk_regs *regs, walk_read_fn read, void *context,
                       uint64_t pdpte[4]);
-
-/* "PML4", "PDPT" ... for a level. */
-const char *walk_level_name(uint8_t level);

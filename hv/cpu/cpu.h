@@ -70,7 +70,6 @@ struct fault_frame {
 int rdmsr_safe(uint32_t index, uint64_t *value);
 int wrmsr_safe(uint32_t index, uint64_t value);
 int xsetbv_safe(uint32_t index, uint64_t value);
-int mov_cr_safe(uint8_t index, uint64_t value);
 
 /* The call chain from a frame pointer, innermost first, at most max addresses; returns how many. Reads
  * only mapped memory. A leaf function has no frame: its caller is taken from the stack's top at rsp when

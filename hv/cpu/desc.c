@@ -64,7 +64,7 @@ static void idt_fill(void)
     }
 }
 
-void cpu_desc_init(struct cpu *cpu, struct cpu_stacks *stacks, uint64_t *gdt, struct tss *tss)
+static void desc_init(struct cpu *cpu, struct cpu_stacks *stacks, uint64_t *gdt, struct tss *tss)
 {
     struct cpu_stack_head *heads[] = {&stacks->df_head,  &stacks->nmi_head,   &stacks->mc_head,
                                       &stacks->db_head,  &stacks->fault_head, &stacks->nested_head,
@@ -133,7 +133,7 @@ void cpu_init_bsp(void)
 
     idt_fill();
     cpu_bsp.apic_id = features.ebx >> 24;
-    cpu_desc_init(&cpu_bsp, &cpu_bsp_stacks, bsp_gdt, &bsp_tss);
+    desc_init(&cpu_bsp, &cpu_bsp_stacks, bsp_gdt, &bsp_tss);
     desc_load(&cpu_bsp);
 
     write_dr7(DR7_RESET);

@@ -61,8 +61,6 @@ static inline struct cpu_stacks *cpu_stacks_of(const struct cpu *cpu)
 /* Offsets of the guard pages inside struct cpu_stacks, ended by -1. */
 extern const int32_t cpu_stack_guards[];
 
-void cpu_desc_init(struct cpu *cpu, struct cpu_stacks *stacks, uint64_t *gdt, struct tss *tss);
-
 /* cpu/stubs.S: entry of each vector, CPU_STUB_BYTES apart; the NMI has its own. */
 #define CPU_STUB_BYTES 16
 extern const uint8_t cpu_stub_base[], cpu_stub_nmi[];

@@ -46,32 +46,8 @@ xsetbv_safe:
     xorl %eax, %eax
     ret
 
-/* int mov_cr_safe(uint8_t index, uint64_t value): CR0, 2, 3, 4, 8; any other index is -1 */
-    .globl mov_cr_safe
-mov_cr_safe:
-    cmpb $0, %dil
-    je 0f
-    cmpb $2, %dil
-    je 2f
-    cmpb $3, %dil
-    je 3f
-    cmpb $4, %dil
-    je 4f
-    cmpb $8, %dil
-    je 8f
 safe_failed:
     movl $-1, %eax
-    ret
-0:  may_fault movq %rsi, %cr0
-    jmp 1f
-2:  may_fault movq %rsi, %cr2
-    jmp 1f
-3:  may_fault movq %rsi, %cr3
-    jmp 1f
-4:  may_fault movq %rsi, %cr4
-    jmp 1f
-8:  may_fault movq %rsi, %cr8
-1:  xorl %eax, %eax
     ret
 
     .section .note.GNU-stack, "", @progbits

@@ -115,7 +115,8 @@ int uart_read(struct uart *uart)
     return -1;
 }
 
-bool uart_can_write(struct uart *uart)
+/* Is there room for at least one byte right now? */
+static bool can_write(struct uart *uart)
 {
     return uart->present && line_status(uart) & LSR_THRE;
 }
@@ -125,11 +126,12 @@ bool uart_drained(struct uart *uart)
     return !uart->present || line_status(uart) & LSR_TEMT;
 }
 
-size_t uart_write_some(struct uart *uart, const uint8_t *bytes, size_t len_bytes)
+/* As many bytes as the transmitter takes at once, without waiting; returns how many. */
+static size_t write_some(struct uart *uart, const uint8_t *bytes, size_t len_bytes)
 {
     size_t burst = len_bytes < uart->fifo_bytes ? len_bytes : uart->fifo_bytes;
 
-    if (!burst || !uart_can_write(uart))
+    if (!burst || !can_write(uart))
         return 0;
     uart->stuck = false;
     for (size_t i = 0; i < burst; i++)
@@ -146,7 +148,7 @@ size_t uart_write(struct uart *uart, const uint8_t *bytes, size_t len_bytes)
         size_t burst;
 
         do {
-            burst = uart_write_some(uart, bytes + sent, len_bytes - sent);
+            burst = write_some(uart, bytes + sent, len_bytes - sent);
         } while (!burst && --polls);
         if (!burst) {
             uart->stuck = true;

@@ -39,18 +39,12 @@ bool uart_ready(struct uart *uart);
 /* One received byte, or -1. Never waits. A BREAK is no byte. */
 int uart_read(struct uart *uart);
 
-/* Is there room for at least one byte right now? */
-bool uart_can_write(struct uart *uart);
-
 /* Has the last bit left the transmitter? True when there is no UART. */
 bool uart_drained(struct uart *uart);
 
 /* Sends all bytes, waiting for the transmitter a bounded time; what does not fit is dropped and
  * counted. Returns the number sent. */
 size_t uart_write(struct uart *uart, const uint8_t *bytes, size_t len_bytes);
-
-/* As many bytes as the transmitter takes at once, without waiting; returns how many. */
-size_t uart_write_some(struct uart *uart, const uint8_t *bytes, size_t len_bytes);
 
 /* Receive interrupt on (IER = 1, OUT2 set, which gates the line on PCs) or off. */
 void uart_irq_enable(struct uart *uart, bool on);

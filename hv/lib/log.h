@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The log: whole lines "[seconds] tl: text" into the sink (the debug line), and a copy in a ring.
+ * The log: whole lines "[seconds] tl: text" into the sink (the debug line).
  * Formats: %d %u %x %lx %lu %ld %s %c %p %%, width, zero and '-' flags, '#'. Lines over 500 bytes
  * are cut and end in "...". Never blocks on anything but the sink's own bounded wait; takes no
  * lock.
@@ -28,10 +28,6 @@ extern void (*log_sink)(const char *bytes, size_t len_bytes);
 /* Microseconds since start-up for the time stamp; NULL (0 is printed) until the TSC rate is known.
  */
 extern uint64_t (*log_clock_us)(void);
-
-/* The kept copy of the latest lines: copies up to cap_bytes bytes of its end, beginning at a line
- * start, into buf and returns how many. */
-size_t log_ring_read(char *buf, size_t cap_bytes);
 
 /* snprintf with the formats above; always terminates; returns the length it wanted. */
 size_t fmt_str(char *buf, size_t cap_bytes, const char *format, ...)

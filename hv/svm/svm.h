@@ -110,8 +110,6 @@ void svm_decode_invlpg(struct vcpu *vcpu);
 bool svm_decode_int_n(struct vcpu *vcpu);
 /* VMEXIT_INVALID in the middle of the guest: true when it was a MOV CR3 that deserves #GP (injected). */
 bool svm_mend_bad_cr3(struct vcpu *vcpu);
-/* The instruction was performed by the backend: on to the next one, or HV_EXIT_MTF while stepping. */
-bool svm_performed(struct vcpu *vcpu);
 
 /* svm_event.c: struct hv_event <-> EVENTINJ, EXITINTINFO. */
 struct hv_event svm_event_decode(uint64_t exit_int_info);

@@ -34,7 +34,8 @@ static bool decode_instruction(struct vcpu *vcpu, struct insn *insn)
     return true;
 }
 
-bool svm_performed(struct vcpu *vcpu)
+/* The instruction was performed by the backend: on to the next one, or HV_EXIT_MTF while stepping. */
+static bool svm_performed(struct vcpu *vcpu)
 {
     /* While the debugger steps, TF is borrowed: the trap is its own, and this exit stands for it. */
     uint64_t borrowed = vcpu->single_step ? vcpu->regs.rflags & RFLAGS_TF : 0;

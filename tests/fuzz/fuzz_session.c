@@ -203,7 +203,7 @@ static void step(void)
 /* What a serial server sends: data comes through, commands do not, and no more than came. */
 static void telnet(int fd)
 {
-    struct transport *transport = transport_from_fd(fd, "fuzz");
+    struct transport *transport = transport_from_fd(fd);
     char hint[200];
 
     MUST(transport);
@@ -230,7 +230,7 @@ static void talk(enum mode mode, int fd)
 {
     const struct session_calls calls = {NULL, text, stopped, event, silent, wait};
 
-    session = session_new(transport_from_fd(fd, "fuzz"), &calls);
+    session = session_new(transport_from_fd(fd), &calls);
     MUST(session && session->transport);
     with_server = mode == MODE_LINK_PEER;
     if (with_server)
