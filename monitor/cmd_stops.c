@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Commands that arm and disarm stops. The list is stops.c's, `catch` is cmd_catch.c's. */
+/* Commands that arm and disarm stops. The list is stops.c's, `catch` is catch.c's. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

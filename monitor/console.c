@@ -387,11 +387,6 @@ bool console_pump_keys(struct console *console, int timeout_ms, bool keys)
     return !console->quitting;
 }
 
-bool console_pump(struct console *console, int timeout_ms)
-{
-    return console_pump_keys(console, timeout_ms, false) && !console->interrupted;
-}
-
 bool console_resume(struct console *console, const char *request)
 {
     broker_before_resume(console->broker);
@@ -406,7 +401,8 @@ bool console_wait_until(struct console *console, bool (*done)(struct console *),
     while (!done(console)) {
         int64_t left_ms = (int64_t)(until_ms - console_now_ms());
 
-        if (left_ms <= 0 || !console_pump(console, (int)left_ms))
+        if (left_ms <= 0 || !console_pump_keys(console, (int)left_ms, false) ||
+            console->interrupted)
             return done(console);
     }
     return true;

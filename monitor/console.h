@@ -16,7 +16,6 @@
 #include "monitor/symbols.h"
 
 struct broker;
-struct record;
 struct report;
 struct target;
 
@@ -77,10 +76,6 @@ void console_close(struct console *console);
 
 /* Lets the guest go by the console's will ("vCont;c"). False: the line is lost. */
 bool console_resume(struct console *console, const char *request);
-
-/* One round of the poll loop: waits at most timeout_ms. False when waiting is pointless: ^C, time-
- * out, line lost, quitting. */
-bool console_pump(struct console *console, int timeout_ms);
 
 /* Waits until the guest stops or is gone; ^C breaks in. CMD_OK: stopped, or ended as it should. */
 enum cmd_result console_wait_stop(struct console *console);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What console.c, console_open.c and console_run.c share. Nobody else includes this. */
+/* What console.c and the console_*.c files share. Nobody else includes this. */
 #pragma once
 
 #include "monitor/console.h"
 
 struct session_calls console_session_calls(struct console *console);
 
-/* As console_pump(), and serves the keyboard when `keys`; does not mind ^C. */
+/* One round of the poll loop: waits at most timeout_ms, and serves the keyboard when `keys`. False when
+ * waiting is pointless: time-out, line lost, quitting. */
 bool console_pump_keys(struct console *console, int timeout_ms, bool keys);
 
 /* console_stop.c: a new stop is shown when nobody else asks for something just now. */

@@ -10,8 +10,8 @@
 
 struct console;
 
-/* Parses one expression; complains with a caret under the place. `line` is what to show (text is
- * inside it, or the same). NULL on error. */
+/* Parses one expression; complains with a caret under the place. NULL on error. With `end`, stops where
+ * the expression ends; without, all of the text must be used. */
 struct expr *eval_parse(struct console *console, const char *text, const char **end);
 
 /* Parses and computes. With `end`, stops where the expression ends. False after complaining. */

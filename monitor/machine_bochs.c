@@ -148,7 +148,7 @@ static bool write_config(const struct machine *machine, unsigned port)
                 "com1: enabled=1, mode=socket-client, dev=localhost:%u\n"
                 "port_e9_hack: enabled=1\n"
                 /* A guest's triple fault under SVM reaches Bochs' panic path before the intercept
-                 * (emulators.md 5): report there and go on. */
+                 * (tests/README.md, "What the emulators do not do"): report there and go on. */
                 "panic: %saction=fatal\n"
                 "error: action=report\n"
                 "info: action=ignore, pci=report, acpi=report\n"

@@ -36,7 +36,7 @@ struct options {
     int gdb_port; /* -1: none, 0: any free one */
 };
 
-/* What a program's caller sees; design.md section 5. */
+/* What a program's caller sees; `--help` and the man page say the same. */
 enum exit_status {
     STATUS_OK = 0,
     STATUS_EXPECT_FAILED = 1,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The way to the person's screen: text, errors, guest console. Keeps whole lines whole, keeps the
- * prompt below them, colours only a terminal. What to say is view.c's; the prompt is editor.c's.
+ * prompt below them, colours only a terminal. What to say is view.h's; the prompt is editor.h's.
  */
 #pragma once
 

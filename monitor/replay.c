@@ -14,6 +14,7 @@
 #include "monitor/console.h"
 #include "monitor/out.h"
 #include "monitor/session_impl.h"
+#include "protocol/rsp.h"
 
 enum entry_kind { REQUEST, REPLY, TEXT, EVENT };
 
@@ -31,18 +32,15 @@ struct replay {
     bool pending; /* a resume was sent: deliver what follows it */
 };
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static size_t unescape(const char *line, uint8_t *bytes)
 {
     size_t to = 0;
 
     while (*line) {
-        if (line[0] == '\\' && line[1] == 'x' && digit(line[2]) >= 0 && digit(line[3]) >= 0) {
-            bytes[to++] = (uint8_t)(digit(line[2]) << 4 | digit(line[3]));
+        if (line[0] == '\\' && line[1] == 'x' && rsp_hex_digit((uint8_t)line[2]) >= 0 &&
+            rsp_hex_digit((uint8_t)line[3]) >= 0) {
+            bytes[to++] =
+                (uint8_t)(rsp_hex_digit((uint8_t)line[2]) << 4 | rsp_hex_digit((uint8_t)line[3]));
             line += 4;
         } else {
             bytes[to++] = (uint8_t)*line++;

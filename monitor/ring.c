@@ -13,6 +13,7 @@
 #include "monitor/ring_filter.h"
 #include "monitor/target.h"
 #include "monitor/view.h"
+#include "protocol/args.h"
 #include "protocol/tables.h"
 
 static uint64_t little(const uint8_t *bytes, unsigned len_bytes)
@@ -61,22 +62,13 @@ static struct ring_row decode(const uint8_t b[RING_RECORD_BYTES])
     return row;
 }
 
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 static bool row_of_hex(const char *hex, struct ring_row *row)
 {
+    struct args args = args_of(hex, strnlen(hex, 2 * RING_RECORD_BYTES));
     uint8_t bytes[RING_RECORD_BYTES];
 
-    for (size_t i = 0; i < sizeof(bytes); i++) {
-        int high = digit(hex[2 * i]), low = high < 0 ? -1 : digit(hex[2 * i + 1]);
-
-        if (low < 0)
-            return false;
-        bytes[i] = (uint8_t)(high << 4 | low);
-    }
+    if (args_hex_bytes(&args, bytes, sizeof(bytes)) != (int)sizeof(bytes))
+        return false;
     *row = decode(bytes);
     return true;
 }

@@ -27,6 +27,7 @@ struct ring_rows {
     size_t count;
 };
 
+/* `ring ...` behind its name: show, save, diff, as `help ring` says. */
 enum cmd_result ring_command(struct console *console, const char *text);
 
 /* Saved rings: JSON lines, one record a line. False after complaining. */

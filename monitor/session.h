@@ -112,9 +112,10 @@ const char *session_stop_text(const struct session *session);
 
 /* Changes whenever an answer given before may be true no more: at a resume, a stop, and a request that
  * does more than read, whoever made it. */
+unsigned session_epoch(const struct session *session);
+
 /* Has nothing been done since the stop came, so that what its reply says is so still? */
 bool session_stop_is_new(const struct session *session);
-unsigned session_epoch(const struct session *session);
 
 /* D: the guest goes on without us; the line is text again. */
 bool session_detach(struct session *session);

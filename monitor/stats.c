@@ -42,14 +42,6 @@ enum { TOPIC_KIND, TOPIC_MSR, TOPIC_PORT, TOPIC_LEAF, TOPIC_VECTOR, TOPIC_RIP, T
 static const char *const heads[] = {"", "MSR", "port", "leaf", "vector", "cs:rip"};
 static const int widths[] = {0, 10, 6, 10, 6, 23};
 
-static uint64_t number(const char *text, const char *key)
-{
-    uint64_t value = 0;
-
-    target_key_number(text, key, &value);
-    return value;
-}
-
 static void take_rows(const char *reply, struct table *table)
 {
     for (const char *at = strchr(reply, '|'); at && table->rows < ROWS_MAX; at = strchr(at, '|')) {
@@ -60,11 +52,11 @@ static void take_rows(const char *reply, struct table *table)
         at++;
         if (!target_key(one, "kind", row->kind, sizeof(row->kind)))
             continue;
-        row->index = number(one, "index");
-        row->cs = (uint16_t)number(one, "cs");
-        row->count = number(one, "count");
-        row->timed = number(one, "timed");
-        row->cycles = number(one, "cycles");
+        row->index = target_number(one, "index");
+        row->cs = (uint16_t)target_number(one, "cs");
+        row->count = target_number(one, "count");
+        row->timed = target_number(one, "timed");
+        row->cycles = target_number(one, "cycles");
         table->rows++;
     }
 }
@@ -75,13 +67,13 @@ static void take_sums(const char *reply, struct table *table)
     char head[256];
 
     snprintf(head, sizeof(head), "%.*s", (int)strcspn(reply, "|"), reply);
-    table->exits = number(head, "exits");
-    table->hz = number(head, "tsc-hz");
-    table->kept = number(head, "rows");
-    table->hits = number(head, "hits");
-    table->ticks = number(head, "ticks");
-    table->others = number(head, "others");
-    table->others_ticks = number(head, "others-ticks");
+    table->exits = target_number(head, "exits");
+    table->hz = target_number(head, "tsc-hz");
+    table->kept = target_number(head, "rows");
+    table->hits = target_number(head, "hits");
+    table->ticks = target_number(head, "ticks");
+    table->others = target_number(head, "others");
+    table->others_ticks = target_number(head, "others-ticks");
 }
 
 static bool by_cycles;

@@ -4,4 +4,5 @@
 
 #include "monitor/cmd.h"
 
+/* `stats ...` behind its name. */
 enum cmd_result stats_command(struct console *console, const char *text);

@@ -235,6 +235,14 @@ void target_text(const char *hex, char *text, size_t cap_bytes)
     text[len_bytes] = '\0';
 }
 
+uint64_t target_number(const char *text, const char *key)
+{
+    uint64_t value = 0;
+
+    target_key_number(text, key, &value);
+    return value;
+}
+
 /* ---- who answers, and what happened ---- */
 
 const char *target_hello(struct target *target)

@@ -59,6 +59,8 @@ char *target_object(struct target *target, const char *object, const char *annex
  */
 bool target_key(const char *text, const char *key, char *value, size_t cap_bytes);
 bool target_key_number(const char *text, const char *key, uint64_t *value);
+/* The same; 0 when the key is not there. */
+uint64_t target_number(const char *text, const char *key);
 
 /* Bytes coded as hex digits to a string of printable characters. */
 void target_text(const char *hex, char *text, size_t cap_bytes);
@@ -83,6 +85,7 @@ uint64_t target_pc_gva(struct target *target);
 
 /* Reads up to len_bytes; returns how many could be read (0: target_error()). */
 size_t target_read(struct target *target, uint64_t gva, void *bytes, size_t len_bytes);
+/* All of them, or false with target_error(); what was written before that stays. */
 bool target_write(struct target *target, uint64_t gva, const void *bytes, size_t len_bytes);
 
 /* ---- MSRs and fields ---- */

@@ -17,14 +17,6 @@ static bool fail(struct console *console)
     return false;
 }
 
-static uint64_t number(const char *text, const char *key)
-{
-    uint64_t value = 0;
-
-    target_key_number(text, key, &value);
-    return value;
-}
-
 void view_pairs(const char *text)
 {
     while (*text) {
@@ -95,8 +87,8 @@ bool view_walk(struct console *console, uint64_t address)
     out_printf("\n");
     for (record = strchr(text, '|'); record; record = strchr(record, '|')) {
         char table[8] = "";
-        uint64_t level = number(++record, "level"), entry = number(record, "entry"),
-                 at = number(record, "at");
+        uint64_t level = target_number(++record, "level"), entry = target_number(record, "entry"),
+                 at = target_number(record, "at");
         bool guest;
 
         target_key(record, "t", table, sizeof(table));

@@ -19,14 +19,6 @@ static bool fail(struct console *console)
     return false;
 }
 
-static uint64_t number(const char *text, const char *key)
-{
-    uint64_t value = 0;
-
-    target_key_number(text, key, &value);
-    return value;
-}
-
 /* ---- registers ---- */
 
 static void register_line(struct console *console, unsigned i)
@@ -141,7 +133,7 @@ bool view_cr(struct console *console)
         uint64_t read;
 
         snprintf(key, sizeof(key), "%s.read", regs[i]);
-        read = number(text, key);
+        read = target_number(text, key);
         out_printf("%s%s%s\n", out_style(OUT_NAME), regs[i], out_style(OUT_PLAIN));
         cr_face(text, regs[i], "read", "guest reads", read);
         cr_face(text, regs[i], "wrote", "guest wrote", read);
@@ -159,8 +151,8 @@ bool view_cr(struct console *console)
         target_key(text, "mode", word, sizeof(word));
         out_printf("cr2 0x%" PRIx64 "  cr3 0x%" PRIx64 "  cr8 0x%" PRIx64
                    "  IA-32e mode guest: %" PRIu64 "  mode: %s\n",
-                   number(text, "cr2"), number(text, "cr3"), number(text, "cr8"),
-                   number(text, "ia32e"), word);
+                   target_number(text, "cr2"), target_number(text, "cr3"),
+                   target_number(text, "cr8"), target_number(text, "ia32e"), word);
     }
     free(text);
     return true;
@@ -224,14 +216,14 @@ bool view_msr_area(struct console *console, const uint32_t *only, size_t count)
     if (!text)
         return false;
     target_key(text, "where", where, sizeof(where));
-    out_printf("%" PRIu64 " MSRs, kept in the %s\n", number(text, "count"),
+    out_printf("%" PRIu64 " MSRs, kept in the %s\n", target_number(text, "count"),
                strcmp(where, "vmcb") == 0 ? "VMCB save area (SVM has no MSR area)"
                                           : "VM-entry MSR-load / VM-exit MSR-store area");
     for (record = strchr(text, '|'); record; record = strchr(record, '|')) {
-        uint32_t index = (uint32_t)number(++record, "index");
+        uint32_t index = (uint32_t)target_number(++record, "index");
         const struct tl_msr_row *row = tl_msr_by_index(index);
         int group = row ? tl_bits_group_of(TL_VMX, row->name) : -1;
-        uint64_t value = number(record, "value"), field;
+        uint64_t value = target_number(record, "value"), field;
 
         if (!is_wanted(index, only, count))
             continue;
@@ -240,13 +232,13 @@ bool view_msr_area(struct console *console, const uint32_t *only, size_t count)
         if (group >= 0)
             tl_bits_format(group, value, bits, sizeof(bits));
         out_printf("  [%2" PRIu64 "] 0x%08x %s%-22s%s 0x%016" PRIx64 "  %s%s",
-                   number(record, "slot"), index, out_style(OUT_NAME), row ? row->manual : "",
-                   out_style(OUT_PLAIN), value, bits, bits[0] ? "  " : "");
+                   target_number(record, "slot"), index, out_style(OUT_NAME),
+                   row ? row->manual : "", out_style(OUT_PLAIN), value, bits, bits[0] ? "  " : "");
         if (target_key_number(record, "field", &field))
             out_printf("VMCB+0x%" PRIx64, field);
         else
-            out_printf("%s%s", number(record, "load") ? "load " : "",
-                       number(record, "store") ? "store" : "");
+            out_printf("%s%s", target_number(record, "load") ? "load " : "",
+                       target_number(record, "store") ? "store" : "");
         out_printf("\n");
     }
     free(text);
@@ -332,7 +324,7 @@ bool view_caps(struct console *console)
     target_key(hello, "caps", words, sizeof(words));
     out_printf("%s, guest-physical addresses of %" PRIu64 " bits; it has: %s\n",
                target_vendor(console->target) == TL_VMX ? "VMX" : "SVM",
-               number(hello, "maxphyaddr"), words[0] ? words : "nothing special");
+               target_number(hello, "maxphyaddr"), words[0] ? words : "nothing special");
     reply = target_ask(console->target, "qtl.caps");
     text = reply ? strdup(reply) : NULL;
     if (!text)
@@ -365,7 +357,7 @@ bool view_cpus(struct console *console)
 
     if (!hello)
         return fail(console);
-    cpus = number(hello, "cpus");
+    cpus = target_number(hello, "cpus");
     if (cpus > CPUS_MAX)
         cpus = CPUS_MAX;
     state = target_ask(console->target, "qtl.state");
@@ -373,8 +365,8 @@ bool view_cpus(struct console *console)
         return fail(console);
     target_key(state, "state", word, sizeof(word));
     out_printf("%" PRIu64 " vCPU%s, %s; %" PRIu64 " exits, %" PRIu64 " stops, up %.1f s\n", cpus,
-               cpus == 1 ? "" : "s", word, number(state, "exits"), number(state, "stops"),
-               (double)number(state, "uptime") / 1000.0);
+               cpus == 1 ? "" : "s", word, target_number(state, "exits"),
+               target_number(state, "stops"), (double)target_number(state, "uptime") / 1000.0);
     if (console_running(console))
         return true;
     for (uint64_t cpu = 0; cpu < cpus; cpu++) {

@@ -46,14 +46,6 @@ void view_changed_bits(int group, uint64_t old_value, uint64_t new_value, char *
 
 /* ---- what an exit was about, in one line ---- */
 
-static uint64_t number(const char *text, const char *key)
-{
-    uint64_t value = 0;
-
-    target_key_number(text, key, &value);
-    return value;
-}
-
 static bool has(const char *text, const char *key)
 {
     char word[8];
@@ -74,9 +66,9 @@ static void msr_name(uint32_t index, char *name, size_t cap_bytes)
 static void tell_cr(const char *text, const char *kind, char *line, size_t cap_bytes)
 {
     char changed[300], reg[16], op[8] = "";
-    uint64_t value = number(text, "value"), old = number(text, "old");
+    uint64_t value = target_number(text, "value"), old = target_number(text, "old");
 
-    snprintf(reg, sizeof(reg), "cr%" PRIu64, number(text, "index"));
+    snprintf(reg, sizeof(reg), "cr%" PRIu64, target_number(text, "index"));
     target_key(text, "op", op, sizeof(op));
     if (strstr(kind, "read")) {
         snprintf(line, cap_bytes, "would read 0x%" PRIx64, has(text, "old") ? old : value);
@@ -102,32 +94,32 @@ const char *view_exception_name(unsigned vector)
 
 static void tell_exception(const char *text, char *line, size_t cap_bytes)
 {
-    uint64_t vector = number(text, "vector");
+    uint64_t vector = target_number(text, "vector");
     const char *name = view_exception_name(vector < 256 ? (unsigned)vector : 256);
     size_t used =
         (size_t)snprintf(line, cap_bytes, "vector %" PRIu64 "%s%s", vector, *name ? " " : "", name);
 
     if (has(text, "error") && used < cap_bytes)
         used += (size_t)snprintf(line + used, cap_bytes - used, "  error code 0x%" PRIx64,
-                                 number(text, "error"));
+                                 target_number(text, "error"));
     if (has(text, "address") && used < cap_bytes)
         snprintf(line + used, cap_bytes - used, "  %s 0x%" PRIx64,
-                 vector == 1 ? "DR6 bits" : "address", number(text, "address"));
+                 vector == 1 ? "DR6 bits" : "address", target_number(text, "address"));
 }
 
 static void tell_msr(const char *text, const char *kind, char *line, size_t cap_bytes)
 {
-    uint32_t index = (uint32_t)number(text, "index");
+    uint32_t index = (uint32_t)target_number(text, "index");
     const struct tl_msr_row *row = tl_msr_by_index(index);
     char name[80], bits[200] = "";
     int group = row ? tl_bits_group_of(TL_VMX, row->name) : -1;
 
     msr_name(index, name, sizeof(name));
     if (group >= 0)
-        tl_bits_format(group, number(text, "value"), bits, sizeof(bits));
+        tl_bits_format(group, target_number(text, "value"), bits, sizeof(bits));
     snprintf(line, cap_bytes, "%s %s 0x%" PRIx64 "%s%s%s", name,
-             strcmp(kind, "wrmsr") == 0 ? "<-" : "is", number(text, "value"), bits[0] ? " (" : "",
-             bits, bits[0] ? ")" : "");
+             strcmp(kind, "wrmsr") == 0 ? "<-" : "is", target_number(text, "value"),
+             bits[0] ? " (" : "", bits, bits[0] ? ")" : "");
 }
 
 /* The kinds' own words; "" when there is nothing to add. */
@@ -143,30 +135,34 @@ static void tell(const char *text, const char *kind, char *line, size_t cap_byte
     } else if (strcmp(kind, "exception") == 0) {
         tell_exception(text, line, cap_bytes);
     } else if (strcmp(kind, "cpuid") == 0) {
-        snprintf(line, cap_bytes, "leaf 0x%" PRIx64 "  subleaf 0x%" PRIx64, number(text, "leaf"),
-                 number(text, "subleaf"));
+        snprintf(line, cap_bytes, "leaf 0x%" PRIx64 "  subleaf 0x%" PRIx64,
+                 target_number(text, "leaf"), target_number(text, "subleaf"));
     } else if (strcmp(kind, "io-in") == 0 || strcmp(kind, "io-out") == 0) {
-        size_t used = (size_t)snprintf(
-            line, cap_bytes, "port 0x%" PRIx64 "  %" PRIu64 " byte%s%s%s", number(text, "port"),
-            number(text, "size"), number(text, "size") == 1 ? "" : "s",
-            number(text, "string") ? "  string" : "", number(text, "rep") ? "  rep" : "");
-        if (kind[3] == 'o' && !number(text, "string") && used < cap_bytes)
-            snprintf(line + used, cap_bytes - used, "  value 0x%" PRIx64, number(text, "value"));
+        size_t used =
+            (size_t)snprintf(line, cap_bytes, "port 0x%" PRIx64 "  %" PRIu64 " byte%s%s%s",
+                             target_number(text, "port"), target_number(text, "size"),
+                             target_number(text, "size") == 1 ? "" : "s",
+                             target_number(text, "string") ? "  string" : "",
+                             target_number(text, "rep") ? "  rep" : "");
+        if (kind[3] == 'o' && !target_number(text, "string") && used < cap_bytes)
+            snprintf(line + used, cap_bytes - used, "  value 0x%" PRIx64,
+                     target_number(text, "value"));
     } else if (strncmp(kind, "nested", 6) == 0) {
         target_key(text, "access", access, sizeof(access));
-        snprintf(line, cap_bytes, "gpa 0x%" PRIx64 "  access %s%s%s", number(text, "gpa"), access,
-                 number(text, "present") ? "  (mapped, rights forbid it)" : "  (not mapped)",
-                 number(text, "walk") ? "  during a page walk" : "");
+        snprintf(line, cap_bytes, "gpa 0x%" PRIx64 "  access %s%s%s", target_number(text, "gpa"),
+                 access,
+                 target_number(text, "present") ? "  (mapped, rights forbid it)" : "  (not mapped)",
+                 target_number(text, "walk") ? "  during a page walk" : "");
     } else if (strcmp(kind, "xsetbv") == 0) {
-        snprintf(line, cap_bytes, "XCR%" PRIu64 " <- 0x%" PRIx64, number(text, "index"),
-                 number(text, "value"));
+        snprintf(line, cap_bytes, "XCR%" PRIu64 " <- 0x%" PRIx64, target_number(text, "index"),
+                 target_number(text, "value"));
     } else if (strcmp(kind, "entry-failure") == 0) {
         snprintf(line, cap_bytes, "reason 0x%" PRIx64 "  VM-instruction error %" PRIu64,
-                 number(text, "reason"), number(text, "vmerror"));
+                 target_number(text, "reason"), target_number(text, "vmerror"));
     } else if (strcmp(kind, "invlpg") == 0) {
-        snprintf(line, cap_bytes, "address 0x%" PRIx64, number(text, "gva"));
+        snprintf(line, cap_bytes, "address 0x%" PRIx64, target_number(text, "gva"));
     } else if (strcmp(kind, "dr-access") == 0) {
-        snprintf(line, cap_bytes, "dr%" PRIu64, number(text, "index"));
+        snprintf(line, cap_bytes, "dr%" PRIu64, target_number(text, "index"));
     }
 }
 
@@ -282,7 +278,7 @@ void view_attached(struct console *console)
     target_key(hello, "platform", platform, sizeof(platform));
     target_key(hello, "efer", efer, sizeof(efer));
     target_key(hello, "own", own, sizeof(own));
-    cpus = number(hello, "cpus");
+    cpus = target_number(hello, "cpus");
     out_printf("%s[trapline hypervisor on %s, %s, %" PRIu64 " vCPU%s, %s]%s\n", out_style(OUT_DIM),
                platform, strcmp(vendor, "vmx") == 0 ? "VMX" : "SVM", cpus, cpus == 1 ? "" : "s",
                session_linked(console->session) ? "link layer" : "plain GDB protocol",
@@ -295,13 +291,13 @@ static void exit_event(const char *text)
 {
     static const char *const types[] = {
         "external interrupt", "?", "NMI", "exception", "INT n", "ICEBP", "INT3 or INTO", "other"};
-    uint64_t vec = number(text, "vec");
+    uint64_t vec = target_number(text, "vec");
 
     if (!(vec >> 31 & 1))
         return;
     out_printf("  delivering  vector %u, %s", (unsigned)(vec & 0xff), types[vec >> 8 & 7]);
     if (vec >> 11 & 1)
-        out_printf(", error code 0x%" PRIx64, number(text, "vecerr"));
+        out_printf(", error code 0x%" PRIx64, target_number(text, "vecerr"));
     out_printf("  (0x%" PRIx64 ")\n", vec);
 }
 
@@ -327,21 +323,21 @@ bool view_exit(struct console *console)
     target_key(text, "mode", mode, sizeof(mode));
     target_key(text, "stage", stage, sizeof(stage));
     target_key(text, "verdict", verdict, sizeof(verdict));
-    reason = tl_reason(vendor, number(text, "reason"));
+    reason = tl_reason(vendor, target_number(text, "reason"));
     tell(text, kind, line, sizeof(line));
-    out_printf("exit %" PRIu64 " of vCPU %" PRIu64 ": %s%s%s  %s\n", number(text, "number"),
-               number(text, "cpu"), out_style(OUT_STOP), kind, out_style(OUT_PLAIN), line);
-    out_printf("  reason      0x%" PRIx64 "  %s%s  %s\n", number(text, "reason"),
+    out_printf("exit %" PRIu64 " of vCPU %" PRIu64 ": %s%s%s  %s\n", target_number(text, "number"),
+               target_number(text, "cpu"), out_style(OUT_STOP), kind, out_style(OUT_PLAIN), line);
+    out_printf("  reason      0x%" PRIx64 "  %s%s  %s\n", target_number(text, "reason"),
                vendor == TL_VMX ? "EXIT_REASON_" : "VMEXIT_", reason ? reason->name : name,
                reason ? reason->text : "");
     out_printf("  %s  0x%" PRIx64 "\n  %s  0x%" PRIx64 "\n",
-               vendor == TL_VMX ? "qualific. " : "EXITINFO1 ", number(text, "info1"),
-               vendor == TL_VMX ? "gva       " : "EXITINFO2 ", number(text, "info2"));
-    rip = number(text, "rip");
-    out_printf("  at          %04" PRIx64 ":0x%" PRIx64, number(text, "cs"), rip);
+               vendor == TL_VMX ? "qualific. " : "EXITINFO1 ", target_number(text, "info1"),
+               vendor == TL_VMX ? "gva       " : "EXITINFO2 ", target_number(text, "info2"));
+    rip = target_number(text, "rip");
+    out_printf("  at          %04" PRIx64 ":0x%" PRIx64, target_number(text, "cs"), rip);
     if (symbols_describe(console->symbols, rip, symbol))
         out_printf(" <%s>", symbol);
-    out_printf("  %s mode, instruction of %" PRIu64 " bytes\n", mode, number(text, "len"));
+    out_printf("  %s mode, instruction of %" PRIu64 " bytes\n", mode, target_number(text, "len"));
     out_printf("  stage       %s the handler%s%s\n", stage, verdict[0] ? "; verdict " : "",
                verdict);
     exit_event(text);

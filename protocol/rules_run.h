@@ -115,6 +115,17 @@ uint64_t rule_proc2(struct rule_run *run);
 
 #define F(name_) rule_field(run, VMCS_ROW_##name_)
 
+/* "IA-32e mode guest" of the entry controls; "unrestricted guest", in force. */
+static inline bool rule_ia32e(struct rule_run *run)
+{
+    return F(entry_controls) & ENTRY_IA32E;
+}
+
+static inline bool rule_unrestricted(struct rule_run *run)
+{
+    return rule_proc2(run) & PROC2_UNRESTRICTED;
+}
+
 /* The current rule is violated by the field: bits wrong, and what usually causes it. */
 void rule_bits(struct rule_run *run, uint16_t row, uint64_t must_set, uint64_t must_clear,
                const char *hint);

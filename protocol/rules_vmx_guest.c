@@ -9,20 +9,10 @@
 #include "protocol/rules_vmx.def"
 #undef RULE
 
-static bool ia32e(struct rule_run *run)
-{
-    return F(entry_controls) & ENTRY_IA32E;
-}
-
-static bool unrestricted(struct rule_run *run)
-{
-    return rule_proc2(run) & PROC2_UNRESTRICTED;
-}
-
 void rule_guest_cr0(struct rule_run *run)
 {
     uint64_t cr0 = F(guest_cr0);
-    uint64_t exempt = CR0_CD | CR0_NW | (unrestricted(run) ? CR0_PE | CR0_PG : 0);
+    uint64_t exempt = CR0_CD | CR0_NW | (rule_unrestricted(run) ? CR0_PE | CR0_PG : 0);
     uint64_t must_set = rule_cap(run, MSR_VMX_CR0_FIXED0) & ~cr0 & ~exempt;
     uint64_t must_clear = cr0 & ~rule_cap(run, MSR_VMX_CR0_FIXED1) & ~exempt;
 
@@ -66,7 +56,7 @@ void rule_guest_debugctl(struct rule_run *run)
 
 void rule_guest_ia32e(struct rule_run *run)
 {
-    if (!ia32e(run))
+    if (!rule_ia32e(run))
         return;
     if (!(F(guest_cr0) & CR0_PG))
         rule_bits(run, VMCS_ROW_guest_cr0, CR0_PG, 0,
@@ -77,7 +67,7 @@ void rule_guest_ia32e(struct rule_run *run)
 
 void rule_guest_pcide(struct rule_run *run)
 {
-    if (!ia32e(run) && (F(guest_cr4) & CR4_PCIDE))
+    if (!rule_ia32e(run) && (F(guest_cr4) & CR4_PCIDE))
         rule_bits(run, VMCS_ROW_guest_cr4, 0, CR4_PCIDE, NULL);
 }
 
@@ -127,7 +117,7 @@ void rule_guest_efer_lma(struct rule_run *run)
         return;
     efer = F(guest_efer);
     lma = efer & EFER_LMA;
-    if (lma != ia32e(run))
+    if (lma != rule_ia32e(run))
         rule_clash(run, VMCS_ROW_guest_efer, VMCS_ROW_entry_controls,
                    "IA-32e mode guest must follow EFER.LMA = EFER.LME and CR0.PG");
     if ((F(guest_cr0) & CR0_PG) && lma != (bool)(efer & EFER_LME))
@@ -173,7 +163,7 @@ void rule_guest_rip(struct rule_run *run)
     unsigned width = run->s->linear_bits ? run->s->linear_bits : 48;
     uint64_t upper = rip >> width, all = ~UINT64_C(0) >> width;
 
-    if (!ia32e(run) || !(F(guest_cs_rights) >> 13 & 1)) {
+    if (!rule_ia32e(run) || !(F(guest_cs_rights) >> 13 & 1)) {
         if (rip >> 32)
             rule_bits(run, VMCS_ROW_guest_rip, 0, rip & ~UINT64_C(0xffffffff), NULL);
     } else if (upper != 0 && upper != all) {
@@ -192,7 +182,7 @@ void rule_rflags_res(struct rule_run *run)
 
 void rule_rflags_vm(struct rule_run *run)
 {
-    if ((F(guest_rflags) & RFLAGS_VM) && (ia32e(run) || !(F(guest_cr0) & CR0_PE)))
+    if ((F(guest_rflags) & RFLAGS_VM) && (rule_ia32e(run) || !(F(guest_cr0) & CR0_PE)))
         rule_bits(run, VMCS_ROW_guest_rflags, 0, RFLAGS_VM, NULL);
 }
 
@@ -362,7 +352,7 @@ void rule_link_pointer(struct rule_run *run)
 void rule_pdptes(struct rule_run *run)
 {
     const uint16_t first = VMCS_ROW_guest_pdpte0;
-    bool pae_paging = (F(guest_cr0) & CR0_PG) && (F(guest_cr4) & CR4_PAE) && !ia32e(run);
+    bool pae_paging = (F(guest_cr0) & CR0_PG) && (F(guest_cr4) & CR4_PAE) && !rule_ia32e(run);
 
     if (!pae_paging || !(rule_proc2(run) & PROC2_EPT))
         return;

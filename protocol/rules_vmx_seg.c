@@ -64,16 +64,6 @@ static bool v86(struct rule_run *run)
     return F(guest_rflags) & RFLAGS_VM;
 }
 
-static bool ia32e(struct rule_run *run)
-{
-    return F(entry_controls) & ENTRY_IA32E;
-}
-
-static bool unrestricted(struct rule_run *run)
-{
-    return rule_proc2(run) & PROC2_UNRESTRICTED;
-}
-
 void rule_tr_ti(struct rule_run *run)
 {
     if (F(guest_tr_selector) & 4)
@@ -88,7 +78,7 @@ void rule_ldtr_ti(struct rule_run *run)
 
 void rule_ss_rpl(struct rule_run *run)
 {
-    if (!v86(run) && !unrestricted(run) && rpl(run, SS) != rpl(run, CS))
+    if (!v86(run) && !rule_unrestricted(run) && rpl(run, SS) != rpl(run, CS))
         rule_clash(run, VMCS_ROW_guest_ss_selector, VMCS_ROW_guest_cs_selector, NULL);
 }
 
@@ -146,7 +136,7 @@ void rule_cs_type(struct rule_run *run)
 
     if (v86(run) || type == 9 || type == 11 || type == 13 || type == 15)
         return;
-    if (type == 3 && unrestricted(run))
+    if (type == 3 && rule_unrestricted(run))
         return;
     rule_bits(run, VMCS_ROW_guest_cs_rights, 0, 0,
               "code, accessed: type 9, 11, 13 or 15 (3 only for an unrestricted guest)");
@@ -202,7 +192,7 @@ void rule_cs_dpl(struct rule_run *run)
 
     if (v86(run))
         return;
-    if (type == 3 && unrestricted(run) && dpl(run, CS))
+    if (type == 3 && rule_unrestricted(run) && dpl(run, CS))
         rule_bits(run, VMCS_ROW_guest_cs_rights, 0, 3 << 5, NULL);
     else if ((type == 9 || type == 11) && dpl(run, CS) != dpl(run, SS))
         rule_clash(run, VMCS_ROW_guest_cs_rights, VMCS_ROW_guest_ss_rights, NULL);
@@ -216,7 +206,7 @@ void rule_ss_dpl(struct rule_run *run)
 
     if (v86(run))
         return;
-    if (!unrestricted(run) && dpl(run, SS) != rpl(run, SS))
+    if (!rule_unrestricted(run) && dpl(run, SS) != rpl(run, SS))
         rule_clash(run, VMCS_ROW_guest_ss_rights, VMCS_ROW_guest_ss_selector, NULL);
     if (real_like && dpl(run, SS))
         rule_bits(run, VMCS_ROW_guest_ss_rights, 0, dpl(run, SS) << 5, NULL);
@@ -224,7 +214,7 @@ void rule_ss_dpl(struct rule_run *run)
 
 void rule_data_dpl(struct rule_run *run)
 {
-    if (v86(run) || unrestricted(run))
+    if (v86(run) || rule_unrestricted(run))
         return;
     for (unsigned n = DS; n <= GS; n++)
         if (used(run, n) && (rights(run, n) & RIGHTS_TYPE) <= 11 && dpl(run, n) < rpl(run, n))
@@ -242,7 +232,8 @@ void rule_seg_reserved(struct rule_run *run)
 
 void rule_cs_db(struct rule_run *run)
 {
-    if (!v86(run) && ia32e(run) && (rights(run, CS) & RIGHTS_L) && (rights(run, CS) & RIGHTS_DB))
+    if (!v86(run) && rule_ia32e(run) && (rights(run, CS) & RIGHTS_L) &&
+        (rights(run, CS) & RIGHTS_DB))
         rule_bits(run, VMCS_ROW_guest_cs_rights, 0, RIGHTS_DB, NULL);
 }
 
@@ -271,7 +262,7 @@ void rule_tr_type(struct rule_run *run)
 {
     unsigned type = rights(run, TR) & RIGHTS_TYPE;
 
-    if (type != 11 && (type != 3 || ia32e(run)))
+    if (type != 11 && (type != 3 || rule_ia32e(run)))
         rule_bits(run, VMCS_ROW_guest_tr_rights, 0, 0,
                   "the TSS must be busy: type 11, after reset too (rights 8b, not 83)");
 }

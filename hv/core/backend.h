@@ -9,7 +9,7 @@
 #include "core/vcpu.h"
 
 /* What must leave the guest. Core fills its own needs and the debugger's wishes; the backend turns
- * it into control bits. MSR and I/O bitmaps are separate (msr_intercept, io bitmap). */
+ * it into control bits. MSR and I/O bitmaps are separate (msr_intercept(), io_bitmap()). */
 struct hv_intercepts {
     uint64_t kinds;      /* HV_KIND_BIT()s wanted in any case */
     uint32_t exceptions; /* bit per vector */

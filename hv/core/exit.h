@@ -48,8 +48,7 @@ struct hv_event {
  */
 struct hv_exit {
     enum hv_exit_kind kind;
-    uint8_t
-        instr_len_bytes;  /* 0: not an instruction intercept, or unknown (see vcpu_instr_len()) */
+    uint8_t instr_len_bytes; /* 0: no instruction intercept, or unknown: vcpu_instr_len() */
     uint64_t raw_reason;  /* VMX: whole exit-reason field; SVM: EXITCODE, sign-extended from 32 */
     uint64_t raw_info[2]; /* VMX: qualification, guest-linear address; SVM: EXITINFO1, EXITINFO2 */
     /* Read once at every exit, so that the ring and the handlers of hot exits need no more. */

@@ -14,7 +14,7 @@ struct memmap {
     struct boot_region regions[MEMMAP_REGIONS_MAX]; /* ascending, disjoint, neighbours differ */
 };
 
-/* A range of memory that must be left alone; len_bytes 0: none. */
+/* A range of memory that must be left alone; size_bytes 0: none. */
 struct memmap_span {
     uint64_t base_gpa, size_bytes;
 };
@@ -30,6 +30,7 @@ bool memmap_reserve(struct memmap *map, uint64_t base_gpa, uint64_t size_bytes);
 /* Is every byte of the range RAM of the guest? False for an empty or wrapping range. */
 bool memmap_is_ram(const struct memmap *map, uint64_t base_gpa, uint64_t size_bytes);
 
+/* Do they have a byte in common? */
 bool memmap_touch(struct memmap_span a, struct memmap_span b);
 
 /* Highest (lowest) aligned RAM range of size_bytes inside [floor_gpa, ceiling_gpa) that touches

@@ -61,7 +61,7 @@ struct hv_segment {
 
 #define HV_SEG_UNUSABLE (1u << 16)
 
-/* MSRs that the guest owns and the CPU does not switch by itself; rows of msr_area.def. On VMX the
+/* MSRs that the guest owns and the CPU does not switch by itself; each backend has the list. On VMX the
  * array IS the VM-entry MSR-load and VM-exit MSR-store area; on SVM it is a view of the VMCB. */
 struct hv_msr_entry {
     uint32_t index, reserved;

@@ -54,9 +54,12 @@ struct guest_walk {
 /* Reads len_bytes (4 or 8) of physical memory; false when the range is no RAM. */
 typedef bool (*walk_read_fn)(void *context, uint64_t gpa, void *buf, size_t len_bytes);
 
+/* Walks for gva; sets no accessed or dirty bits. The entries on the way are in the answer, also of a walk
+ * that fails. */
 struct guest_walk walk_guest(const struct walk_regs *regs, uint64_t gva, walk_read_fn read,
                              void *context);
 
+/* Which paging these registers ask for. */
 enum guest_paging walk_paging(const struct walk_regs *regs);
 
 /* Loads the four PDPTEs of a PAE guest from cr3. False when one has a reserved bit (#GP in the guest)

@@ -74,6 +74,7 @@ bool run_owns_exit(struct run *run, unsigned cpu, const struct dbg_exit *exit, b
 bool run_step_done(struct run *run, unsigned cpu, bool *stop);
 struct events_verdict run_filter(struct run *run, unsigned cpu, const struct dbg_exit *exit,
                                  enum event_stage stage);
+/* Arms what the goal needs (before_entry() of core/hooks.h). */
 void run_before_entry(struct run *run, unsigned cpu);
 
 /* The vCPU has stopped for a reason that core gives; a step under way ends. Fills run->stop unless

@@ -21,8 +21,6 @@ struct stub_host {
     void (*detached)(void *ctx); /* after the reply to D or k went out */
 };
 
-enum option_on_disconnect { ON_DISCONNECT_STOP, ON_DISCONNECT_GO };
-
 struct stub_options {
     bool step_irqs_pass;
     bool disconnect_stops; /* on-disconnect=stop */
@@ -86,6 +84,7 @@ void stub_session_begin(struct stub *stub);
 /* Breakpoints go, events stay; the machine is left as it is. */
 void stub_session_end(struct stub *stub);
 
+/* One request, unframed. STUB_STOP: nothing was done, offer it again when the machine has stopped. */
 enum stub_answer stub_packet(struct stub *stub, const uint8_t *bytes, size_t len_bytes);
 
 /* The machine has stopped; true: stub->reply holds the stop reply that the client waits for. */

@@ -98,8 +98,8 @@ struct dbg_target {
     struct dbg_caps caps;
 
     /* Registers by row of regs.def; values are zero-extended. A register that this platform does not
-     * have (a VMCS field on SVM) reads -1. Rows of more
-     * than 64 bits go through reg_wide, which takes the row's bytes in memory order. */
+     * have (a VMCS field on SVM) gives -1. Rows of more than 64 bits go through reg_wide_*(), which take
+     * the row's bytes in memory order. */
     int (*reg_read)(void *machine, unsigned cpu, unsigned regno, uint64_t *value);
     int (*reg_write)(void *machine, unsigned cpu, unsigned regno, uint64_t value);
     int (*reg_wide_read)(void *machine, unsigned cpu, unsigned regno, uint8_t *bytes);
@@ -120,8 +120,10 @@ struct dbg_target {
                         size_t len_bytes);
     size_t (*phys_read)(void *machine, uint64_t gpa, void *buf, size_t len_bytes);
     size_t (*phys_write)(void *machine, uint64_t gpa, const void *buf, size_t len_bytes);
+    /* To RAM of the guest; -1: not mapped, or to something else. */
     int (*translate)(void *machine, unsigned cpu, uint64_t gva, uint64_t *gpa);
 
+    /* The instruction at gva, read with the present code width. */
     struct dbg_insn (*classify)(void *machine, unsigned cpu, uint64_t gva);
 
     /* Event waiting for the next entry? inject() queues one (len_bytes: of a software interrupt). */
@@ -138,10 +140,12 @@ struct dbg_target {
     int (*page_trap)(void *machine, uint64_t gpa, bool on);
     int (*hold)(void *machine, unsigned cpu, bool on);
 
+    /* What must exit, replacing what was wanted before; one MSR, or a range of ports, on or off. */
     void (*intercepts)(void *machine, unsigned cpu, const struct dbg_wants *wants);
     void (*msr_intercept)(void *machine, unsigned cpu, uint32_t index, uint8_t access, bool on);
     void (*port_intercept)(void *machine, unsigned cpu, uint16_t first, uint32_t count, bool on);
     void (*armed)(void *machine, uint64_t kinds); /* mask for core's one test on the exit path */
+    /* A step begins or ends: exits go through run_owns_exit() first, and a halted CPU wakes. */
     void (*stepping)(void *machine, unsigned cpu, bool on);
     void (*revive)(void *machine, unsigned cpu); /* a final stop was edited: may be entered again */
 
@@ -154,7 +158,8 @@ struct dbg_target {
     const struct dbg_exit *(*last_exit)(void *machine, unsigned cpu);
 
     uint64_t (*clock_us)(void *machine);
-    void (*reboot)(void *machine);
+    void (*reboot)(void *machine); /* does not come back */
+
     /* Our own packets that are about the machine (protocol/README.md, section 4): writes the reply.
      * 0, or -(1 + enum tl_error). */
     int (*query)(void *machine, unsigned cpu, enum tl_packet packet, const char *args,

@@ -28,13 +28,13 @@ void target_reboot(void *machine);
 enum tl_vendor target_vendor(void);
 enum tl_cpu_mode target_mode(struct vcpu *vcpu);
 
-/* target_regs.c */
+/* target_regs.c: reg_read(), reg_write(), dr_own() and dr_load() of target.h. */
 int target_reg_read(void *machine, unsigned cpu, unsigned regno, uint64_t *value);
 int target_reg_write(void *machine, unsigned cpu, unsigned regno, uint64_t value);
 void target_dr_own(void *machine, unsigned cpu, struct dbg_dr *own);
 void target_dr_load(void *machine, unsigned cpu, const struct dbg_dr *loaded);
 
-/* target_fpu.c: rows with source FPU. */
+/* target_fpu.c: rows with source FPU; 0, or -1: not such a row. */
 int target_fpu_read(struct vcpu *vcpu, unsigned regno, uint64_t *value);
 int target_fpu_write(struct vcpu *vcpu, unsigned regno, uint64_t value);
 int target_reg_wide_read(void *machine, unsigned cpu, unsigned regno, uint8_t *bytes);
