@@ -61,9 +61,9 @@ struct snapshot {
     uint8_t linear_bits;     /* 48 or 57; 0: unknown, taken as 48 */
     bool host_long_mode;     /* IA32_EFER.LMA of the hypervisor at the entry */
     bool host_mode_known;
-    bool smm;                             /* the entry is made from SMM */
-    uint64_t current_vmcs_hpa, vmxon_hpa; /* 0: unknown */
-    uint32_t revision_id; /* VMCS revision found at the link pointer, if link_revision_known */
+    bool smm;                  /* the entry is made from SMM */
+    uint64_t current_vmcs_hpa; /* 0: unknown */
+    uint32_t revision_id;      /* VMCS revision found at the link pointer, if link_revision_known */
     bool link_revision_known;
     uint8_t vtpr; /* TPR in the virtual-APIC page, if vtpr_known */
     bool vtpr_known;

@@ -5,7 +5,6 @@
  */
 #include "dbg/breaks.h"
 
-#include "lib/log.h"
 #include "lib/mem.h"
 
 #define DR6_STEP (UINT64_C(1) << 14)
@@ -32,11 +31,6 @@ const char *break_error_text(enum break_error error)
     return texts[error];
 }
 
-static bool is_data(uint8_t type)
-{
-    return type >= BREAK_WRITE;
-}
-
 static struct breakpoint *find(struct breaks *breaks, uint8_t type, uint64_t addr_gva,
                                uint64_t len_bytes)
 {
@@ -44,7 +38,7 @@ static struct breakpoint *find(struct breaks *breaks, uint8_t type, uint64_t add
         struct breakpoint *bp = &breaks->bp[i];
 
         if (bp->used && bp->type == type && bp->addr_gva == addr_gva &&
-            (!is_data(type) || bp->len_bytes == len_bytes))
+            (!break_is_data(type) || bp->len_bytes == len_bytes))
             return bp;
     }
     return NULL;
@@ -75,7 +69,7 @@ static enum break_error check(const struct break_request *r)
 {
     uint64_t len = r->len_bytes;
 
-    if (is_data(r->type) &&
+    if (break_is_data(r->type) &&
         ((len != 1 && len != 2 && len != 4 && len != 8) || r->addr_gva & (len - 1)))
         return BREAK_E_ADDRESS;
     if (r->condition_count > BREAK_CODES_MAX || r->command_count > BREAK_CODES_MAX)
@@ -107,7 +101,7 @@ enum break_error breaks_insert(struct breaks *breaks, const struct break_request
                                   .type = r->type,
                                   .addr_gva = r->addr_gva,
                                   .page_gpa = PAGE_NOWHERE,
-                                  .len_bytes = is_data(r->type) ? (uint8_t)r->len_bytes : 1};
+                                  .len_bytes = break_is_data(r->type) ? (uint8_t)r->len_bytes : 1};
         breaks->count++;
         if (breaks->top < (unsigned)(bp - breaks->bp) + 1)
             breaks->top = (unsigned)(bp - breaks->bp) + 1;
@@ -118,14 +112,14 @@ enum break_error breaks_insert(struct breaks *breaks, const struct break_request
         error = store(breaks, r->command, r->command_count, bp->command, &bp->command_count);
     if (!error && fresh) {
         breaks_place(breaks);
-        if (is_data(r->type) && bp->place != PLACE_DR)
+        if (break_is_data(r->type) && bp->place != PLACE_DR)
             error = BREAK_E_NO_REGISTER;
     }
     if (error) {
         breaks_remove(breaks, r->type, r->addr_gva, r->len_bytes);
         return error;
     }
-    if (fresh && is_data(r->type))
+    if (fresh && break_is_data(r->type))
         breaks->target->mem_read(breaks->target->machine, 0, bp->addr_gva, &bp->old, bp->len_bytes);
     return BREAK_OK;
 }
@@ -163,7 +157,7 @@ enum break_place breaks_at(const struct breaks *breaks, uint64_t gva)
     for (unsigned i = 0; i < breaks->top; i++) {
         const struct breakpoint *bp = &breaks->bp[i];
 
-        if (bp->used && !is_data(bp->type) && bp->addr_gva == gva &&
+        if (bp->used && !break_is_data(bp->type) && bp->addr_gva == gva &&
             (place == PLACE_NONE || bp->place == PLACE_PAGE))
             place = bp->place;
     }
@@ -181,13 +175,8 @@ static bool condition_true(struct breaks *breaks, const struct breakpoint *bp, u
         enum agent_error error =
             dbg_eval(breaks->target, cpu, code, len_bytes, NULL, &fuel, &value);
 
-        if (error) {
-            char text[160];
-            size_t len = fmt_str(text, sizeof(text), "condition at %#lx: %s\n", bp->addr_gva,
-                                 agent_error_text(error));
-
-            breaks->out.text(breaks->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
-        }
+        if (error)
+            dbg_say(&breaks->out, "condition at %#lx: %s\n", bp->addr_gva, agent_error_text(error));
         if (error || value)
             return true;
     }
@@ -231,7 +220,7 @@ static void hit_one(struct breaks *breaks, struct breakpoint *bp, unsigned cpu,
         run_commands(breaks, bp, cpu);
         return;
     }
-    if (!hit->stop || is_data(bp->type))
+    if (!hit->stop || break_is_data(bp->type))
         hit->bp = bp;
     hit->stop = true;
 }
@@ -242,7 +231,7 @@ static bool inferred(struct breaks *breaks, struct breakpoint *bp, unsigned cpu,
     const struct dbg_target *t = breaks->target;
     uint64_t now = 0;
 
-    if (!is_data(bp->type))
+    if (!break_is_data(bp->type))
         return bp->addr_gva == pc_gva;
     if (t->mem_read(t->machine, cpu, bp->addr_gva, &now, bp->len_bytes) != bp->len_bytes ||
         now == bp->old)
@@ -259,7 +248,7 @@ static bool shares_hit(const struct breaks *breaks, const struct breakpoint *bp,
     const struct dbg_target *t = breaks->target;
     struct dbg_dr own;
 
-    if (!is_data(bp->type) || !(dr6 & 0xf))
+    if (!break_is_data(bp->type) || !(dr6 & 0xf))
         return false;
     t->dr_own(t->machine, cpu, &own);
     for (unsigned slot = 0; slot < 4; slot++) {
@@ -298,7 +287,7 @@ struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t
                    : !(dr6 & UINT64_C(1) << bp->slot) && !shares_hit(breaks, bp, cpu, dr6))
             continue;
         /* DR6 may name conditions of registers that are not enabled; RIP decides for code. */
-        if (!is_data(bp->type) && bp->addr_gva != pc_gva)
+        if (!break_is_data(bp->type) && bp->addr_gva != pc_gva)
             continue;
         hit_one(breaks, bp, cpu, &hit);
     }

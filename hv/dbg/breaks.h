@@ -19,6 +19,11 @@
 
 enum break_type { BREAK_SOFT, BREAK_HARD, BREAK_WRITE, BREAK_READ, BREAK_ACCESS }; /* Z0 to Z4 */
 
+static inline bool break_is_data(uint8_t type)
+{
+    return type >= BREAK_WRITE;
+}
+
 #define PAGE_NOWHERE (~UINT64_C(0))
 
 enum break_place {
@@ -36,9 +41,8 @@ struct breakpoint {
     uint8_t slot;      /* PLACE_DR */
     uint8_t condition_count, command_count;
     uint16_t condition[BREAK_CODES_MAX], command[BREAK_CODES_MAX]; /* pool handles */
-    bool
-        moves; /* was unmapped, or on another page, at some time: first among code for a register */
-    bool told; /* that it waits for a mapping */
+    bool moves; /* was unmapped or on another page at some time: first of code for a register */
+    bool told;  /* that it waits for a mapping */
     uint64_t addr_gva;
     uint64_t page_gpa; /* where it is mapped; PAGE_NOWHERE: not now, or not looked yet */
     uint64_t old;      /* READ: value at the last look, to tell a write */
@@ -76,7 +80,8 @@ void breaks_init(struct breaks *breaks, const struct dbg_target *target, struct 
                  const struct dbg_out *out);
 
 /* Inserting the same type and address again replaces conditions and commands. Every bytecode is
- * verified: one that cannot run refuses the whole request. */
+ * verified: one that cannot run refuses the whole request. When the pool has no room for the new ones
+ * the breakpoint is gone, the old one as well. */
 enum break_error breaks_insert(struct breaks *breaks, const struct break_request *request);
 
 /* Removing what is not there is no error, as the protocol wants. */

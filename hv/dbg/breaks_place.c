@@ -6,7 +6,6 @@
  */
 #include "dbg/breaks.h"
 
-#include "lib/log.h"
 #include "lib/mem.h"
 
 #define DR7_ENABLES(slot_) (UINT64_C(3) << 2 * (slot_)) /* L and G */
@@ -14,11 +13,6 @@
 #define DR7_CONTROL(slot_) (UINT64_C(15) << (16 + 4 * (slot_))) /* R/W and LEN */
 #define DR7_ALWAYS         UINT64_C(0x400)
 #define REAL_MODE_END      UINT64_C(0x110000) /* first linear address real mode cannot reach */
-
-static bool is_data(const struct breakpoint *bp)
-{
-    return bp->type >= BREAK_WRITE;
-}
 
 /* Slots that no vCPU's guest has enabled. */
 static uint8_t free_slots(const struct breaks *breaks)
@@ -49,12 +43,8 @@ static bool take_slot(struct breakpoint *bp, uint8_t *free)
 
 static void displaced(struct breaks *breaks, const struct breakpoint *bp)
 {
-    char text[128];
-    size_t len =
-        fmt_str(text, sizeof(text),
-                "watchpoint at %#lx is off: the guest uses all debug registers\n", bp->addr_gva);
-
-    breaks->out.text(breaks->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
+    dbg_say(&breaks->out, "watchpoint at %#lx is off: the guest uses all debug registers\n",
+            bp->addr_gva);
 }
 
 static bool in_real_mode(const struct dbg_target *t)
@@ -145,7 +135,7 @@ void breaks_place(struct breaks *breaks)
         struct breakpoint *bp = &breaks->bp[i];
         bool had = bp->place == PLACE_DR;
 
-        if (!bp->used || !is_data(bp))
+        if (!bp->used || !break_is_data(bp->type))
             continue;
         if (!take_slot(bp, &free)) {
             bp->place = PLACE_NONE;
@@ -154,11 +144,12 @@ void breaks_place(struct breaks *breaks)
         }
     }
     for (unsigned i = 0; i < BREAKS_MAX; i++)
-        if (breaks->bp[i].used && !is_data(&breaks->bp[i]))
+        if (breaks->bp[i].used && !break_is_data(breaks->bp[i].type))
             look_up(breaks, &breaks->bp[i]);
     for (unsigned turn = 0; turn < 3; turn++)
         for (unsigned i = 0; i < BREAKS_MAX; i++)
-            if (breaks->bp[i].used && !is_data(&breaks->bp[i]) && turn_of(&breaks->bp[i]) == turn)
+            if (breaks->bp[i].used && !break_is_data(breaks->bp[i].type) &&
+                turn_of(&breaks->bp[i]) == turn)
                 place_code(breaks, &breaks->bp[i], &free);
     sync_pages(breaks);
 }
@@ -167,18 +158,14 @@ void breaks_tell_waiting(struct breaks *breaks)
 {
     for (unsigned i = 0; i < breaks->top; i++) {
         struct breakpoint *bp = &breaks->bp[i];
-        char text[160];
-        size_t len;
 
         if (!bp->used || bp->place != PLACE_UNMAPPED || bp->told)
             continue;
         bp->told = true;
-        len =
-            fmt_str(text, sizeof(text),
-                    "breakpoint at %#lx waits: not mapped, and no debug register is free to catch "
-                    "a mapping that appears without MOV CR or INVLPG\n",
-                    bp->addr_gva);
-        breaks->out.text(breaks->out.ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
+        dbg_say(&breaks->out,
+                "breakpoint at %#lx waits: not mapped, and no debug register is free to catch a "
+                "mapping that appears without MOV CR or INVLPG\n",
+                bp->addr_gva);
     }
 }
 
@@ -193,8 +180,10 @@ bool breaks_any(const struct breaks *breaks, enum break_place place)
 /* R/W and LEN as DR7 wants them. SDM, "Debug Control Register (DR7)". */
 static uint64_t control(const struct breakpoint *bp)
 {
-    uint64_t rw = !is_data(bp) ? 0 : bp->type == BREAK_WRITE ? 1 : 3;
-    uint64_t len = !is_data(bp) ? 0 : bp->len_bytes == 8 ? 2 : (uint64_t)bp->len_bytes - 1;
+    uint64_t rw = !break_is_data(bp->type) ? 0 : bp->type == BREAK_WRITE ? 1 : 3;
+    uint64_t len = !break_is_data(bp->type) ? 0
+                   : bp->len_bytes == 8     ? 2
+                                            : (uint64_t)bp->len_bytes - 1;
 
     return (rw | len << 2) << (16 + 4 * bp->slot);
 }
@@ -220,7 +209,7 @@ void breaks_load(struct breaks *breaks, unsigned cpu, bool stepping, const uint6
     for (unsigned i = 0; i < breaks->top; i++) {
         const struct breakpoint *bp = &breaks->bp[i];
 
-        if (!bp->used || bp->place != PLACE_DR || (stepping && !is_data(bp)))
+        if (!bp->used || bp->place != PLACE_DR || (stepping && !break_is_data(bp->type)))
             continue;
         put(&dr, bp->slot, bp->addr_gva, control(bp));
         taken |= (uint8_t)(1u << bp->slot);

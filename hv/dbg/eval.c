@@ -233,3 +233,15 @@ size_t dbg_format(const struct dbg_target *target, unsigned cpu, char *buf, size
     buf[len] = 0;
     return len;
 }
+
+void dbg_say(const struct dbg_out *out, const char *format, ...)
+{
+    char text[EVAL_TEXT_MAX + 1];
+    va_list args;
+    size_t len;
+
+    va_start(args, format);
+    len = fmt_vstr(text, sizeof(text), format, args);
+    va_end(args);
+    out->text(out->ctx, text, len < sizeof(text) ? len : sizeof(text) - 1);
+}

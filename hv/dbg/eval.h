@@ -17,6 +17,10 @@ struct dbg_out {
 };
 #define EVAL_TEXT_MAX 500u
 
+/* A formatted text to out->text(), cut at EVAL_TEXT_MAX bytes. */
+void dbg_say(const struct dbg_out *out, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Runs verified code. Takes from *fuel; *value is the result. out may be NULL when the code was
  * verified without AGENT_MAY_PRINT. */
 enum agent_error dbg_eval(const struct dbg_target *target, unsigned cpu, const uint8_t *code,

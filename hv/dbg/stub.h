@@ -18,7 +18,6 @@ struct stub_host {
                          size_t len_bytes); /* `O` packet: qRcmd output */
     void (*guest_input)(void *ctx, const uint8_t *bytes, size_t len_bytes);
     void (*line_counters)(void *ctx, struct reply *reply);
-    void (*detached)(void *ctx); /* after the reply to D or k went out */
 };
 
 struct stub_options {
