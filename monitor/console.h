@@ -92,6 +92,8 @@ bool console_reset(struct console *console);
 /* Records everything that goes over the session from now on; "" ends it. */
 bool console_record(struct console *console, const char *path);
 
+/* Is somebody at the other end of the session? Running: its guest runs. was_attached: a session ended,
+ * and why_detached() says how, in one line. */
 bool console_attached(const struct console *console);
 bool console_was_attached(const struct console *console);
 bool console_running(const struct console *console);

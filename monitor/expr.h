@@ -68,6 +68,7 @@ struct expr_target {
     const struct expr *address; /* memory address or MSR index; belongs to the expression */
 };
 
+/* Looks at the shape only; EXPR_TARGET_NONE when it cannot be set. */
 struct expr_target expr_target(const struct expr *expr);
 
 /* Bits the value has by nature (8, 16, 32, 64), for printing. */

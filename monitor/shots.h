@@ -10,4 +10,5 @@ enum cmd_result shots_take(struct console *console, const char *name);
 /* "A B", or "A" against now; names of snapshots, or two files of `ring save`. */
 enum cmd_result shots_diff(struct console *console, const char *words);
 
+/* At the end of the program. */
 void shots_free(void);

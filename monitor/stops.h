@@ -30,6 +30,7 @@ struct stop_point {
 /* Registers one that the target has already; returns its number. `text` is copied. */
 unsigned stops_add(struct console *console, const struct stop_point *point);
 
+/* By number; NULL: no such. */
 struct stop_point *stops_find(struct console *console, unsigned number);
 /* Iterates by number: the first behind `after`, or NULL. */
 struct stop_point *stops_next(struct console *console, unsigned after);
@@ -42,6 +43,8 @@ bool stops_place(struct console *console, const struct stop_point *point, bool i
  * sends ours there again. */
 void stops_place_again(struct console *console, unsigned type, uint64_t gva);
 
+/* False: no such number, or the hypervisor refused (target_error()); stops_delete() forgets the point all
+ * the same. */
 bool stops_delete(struct console *console, unsigned number);
 bool stops_enable(struct console *console, unsigned number, bool on);
 bool stops_ignore(struct console *console, unsigned number, uint64_t count);
@@ -52,6 +55,7 @@ void stops_import(struct console *console);
 /* Asks for the hit counts of events. */
 void stops_refresh(struct console *console);
 
+/* The number of one of the hypervisor's events; 0: not in the list. */
 unsigned stops_number_of_event(struct console *console, uint32_t event_id);
 
 /* A stop that is no exit, in words; counts a hit of a breakpoint. */

@@ -16,6 +16,7 @@
 struct console;
 struct target;
 
+/* NULL: no memory. The console must outlive it. */
 struct target *target_new(struct console *console);
 void target_free(struct target *target);
 

@@ -23,6 +23,7 @@ void view_place(struct console *console);
 /* Who answered. */
 void view_attached(struct console *console);
 
+/* The functions that answer bool: false after printing why there is nothing to see. */
 bool view_exit(struct console *console);
 
 /* "#GP" for 13; "" for a vector without a name. */

@@ -15,6 +15,7 @@ void apic_init(unsigned cpu_count);
 /* A fixed interrupt to this CPU, as if the device had raised it. */
 void apic_self_ipi(uint8_t vector);
 
+/* The number of this CPU's local APIC, as interrupt messages name it. */
 uint32_t apic_id(void);
 
 /* May this value of the interrupt command register be written? Refused ones are logged once. */

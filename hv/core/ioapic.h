@@ -12,5 +12,6 @@
 /* Takes the page and the pin. Without a line, or a pin that does not exist, does nothing. */
 void ioapic_init(const struct acpi_facts *facts);
 
+/* Is gpa in the page that was taken? And the access itself, from a HV_EXIT_NESTED_PAGE. */
 bool ioapic_owns(uint64_t gpa);
 enum hv_verdict ioapic_mmio(struct vcpu *vcpu);

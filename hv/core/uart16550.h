@@ -10,6 +10,7 @@
 /* Takes the ports of hv_uart away from the guest; does nothing when there is no line. */
 void uart16550_init(struct vcpu *vcpu);
 
+/* Is it one of the ports that were taken? And the accesses, one byte each. */
 bool uart16550_owns(uint16_t port);
 uint8_t uart16550_read(uint16_t port);
 void uart16550_write(uint16_t port, uint8_t value);

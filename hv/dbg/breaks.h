@@ -76,6 +76,7 @@ struct break_request {
     struct break_code condition[BREAK_CODES_MAX], command[BREAK_CODES_MAX];
 };
 
+/* An empty table. What is pointed at must outlive it; *out is copied. */
 void breaks_init(struct breaks *breaks, const struct dbg_target *target, struct codepool *pool,
                  const struct dbg_out *out);
 
@@ -121,4 +122,5 @@ struct break_hit breaks_debug_exit(struct breaks *breaks, unsigned cpu, uint64_t
 struct break_hit breaks_fetch_exit(struct breaks *breaks, unsigned cpu, uint64_t gpa,
                                    uint64_t pc_gva);
 
+/* One line that says what to do about it. */
 const char *break_error_text(enum break_error error);

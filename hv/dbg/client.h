@@ -25,6 +25,7 @@ struct client {
     uint64_t heard_us;    /* when the client's last byte came */
 };
 
+/* Line in text mode, nobody attached, guest running. *target must outlive it; *io is copied. */
 void client_init(struct client *client, const struct dbg_target *target, const struct line_io *io);
 
 /* While the guest runs: takes received bytes. True: stop the machine. */
@@ -37,6 +38,7 @@ void client_flush(struct client *client, uint64_t limit_us);
 void client_serve(struct client *client, unsigned cpu, enum run_why why, void (*idle)(void *ctx),
                   void *ctx);
 
+/* Is there a session, over bare RSP or over the link? */
 bool client_attached(const struct client *client);
 
 /* Input for the guest's console goes here; set once by the owner. */

@@ -24,6 +24,7 @@ struct codepool {
     uint16_t hint;            /* where the search for a free piece begins */
 };
 
+/* Empties it; every handle given out before is void. */
 void pool_reset(struct codepool *pool);
 
 /* Copies len_bytes (1 to 65535) in. Returns its handle, or POOL_NONE when there is no room. */

@@ -66,6 +66,7 @@ struct events_verdict {
     bool stop, skip;
 };
 
+/* An empty table. What is pointed at must outlive it; *out is copied. */
 void events_init(struct events *events, const struct dbg_target *target, struct codepool *pool,
                  const struct dbg_out *out);
 

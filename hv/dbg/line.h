@@ -69,6 +69,7 @@ struct line {
     } count;
 };
 
+/* A line in text mode; *io and *up are copied. */
 void line_init(struct line *line, const struct line_io *io, const struct line_up *up);
 
 /* Takes what the receiver has, at most `max` bytes. Returns the number taken. */
@@ -97,6 +98,7 @@ void line_text(struct line *line, enum line_channel channel, const void *bytes, 
  * NULL) on any other line, or where the link takes no more. */
 void line_notice(struct line *line, const char *pairs, const char *text);
 
+/* The guest goes on (what was kept back is sent), or stands. */
 void line_set_running(struct line *line, bool running);
 /* Acknowledges at once what arrived over the link; nothing in the other modes. */
 void line_ack(struct line *line);

@@ -21,6 +21,7 @@ struct reply {
     bool text_errors; /* the client understands E.name: text */
 };
 
+/* Empties it. The others append; what does not fit is left out and sets `overflow`. */
 void reply_reset(struct reply *reply);
 void reply_bytes(struct reply *reply, const void *bytes, size_t len_bytes);
 void reply_str(struct reply *reply, const char *text);

@@ -60,6 +60,7 @@ struct run {
     uint64_t wide_kinds; /* filters too wide or too many: all MSRs or ports of these kinds exit */
 };
 
+/* Nothing under way on any vCPU. What is pointed at must outlive it. */
 void run_init(struct run *run, const struct dbg_target *target, struct breaks *breaks,
               struct events *events);
 

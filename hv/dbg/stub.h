@@ -74,6 +74,8 @@ enum stub_answer {
     STUB_RESUMED, /* the machine goes on; the stop reply comes when it stops */
 };
 
+/* No session, guest running, options at their defaults. *target must outlive it; *host and *out are
+ * copied. */
 void stub_init(struct stub *stub, const struct dbg_target *target, const struct stub_host *host,
                const struct dbg_out *out);
 

@@ -18,8 +18,10 @@ struct packet_row {
     bool whole;   /* the name must be followed by nothing, or one of ":;," */
 };
 
+/* The row whose name the packet begins with; NULL: unknown, the reply is empty. */
 const struct packet_row *packet_find(const char *bytes, size_t len_bytes);
 
+/* Make the reply E.syntax, OK, or an error with more about it (detail may be NULL). */
 enum stub_answer stub_syntax(struct stub *stub);
 enum stub_answer stub_ok(struct stub *stub);
 enum stub_answer stub_fail(struct stub *stub, enum tl_error error, const char *detail);

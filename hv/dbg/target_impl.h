@@ -25,6 +25,7 @@ uint64_t target_clock_us(void *machine);
 /* The chipset's reset register, the keyboard controller's line, and at last a triple fault. */
 void target_reboot(void *machine);
 
+/* Which of the tables' vendors the chosen backend is; and the guest's mode, from CR0, EFER and CS. */
 enum tl_vendor target_vendor(void);
 enum tl_cpu_mode target_mode(struct vcpu *vcpu);
 
