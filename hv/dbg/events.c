@@ -260,6 +260,25 @@ static struct events_verdict act(struct events *events, struct event *event, uns
     return verdict;
 }
 
+void events_alone(struct events *events, bool on)
+{
+    events->alone = on;
+    for (unsigned i = 0; i < EVENTS_MAX; i++)
+        events->event[i].passed = false;
+}
+
+static void tell_passed(struct events *events, struct event *event, const struct dbg_exit *exit)
+{
+    char text[160];
+
+    if (event->passed)
+        return;
+    event->passed = true;
+    fmt_str(text, sizeof(text), "event %u hit (%s), nobody is attached: the guest goes on\n",
+            event->id, tl_kind_word(exit->kind));
+    events->out.text(events->out.ctx, text, strlen(text));
+}
+
 static struct events_verdict run_one(struct events *events, struct event *event, unsigned cpu,
                                      const struct dbg_exit *exit, enum event_stage stage)
 {
@@ -279,7 +298,10 @@ static struct events_verdict run_one(struct events *events, struct event *event,
         return verdict;
     }
     verdict = act(events, event, cpu);
-    if (verdict.stop) {
+    if (verdict.stop && events->alone) {
+        tell_passed(events, event, exit);
+        verdict.stop = false;
+    } else if (verdict.stop) {
         events->last_hit = event->id;
         if (event->once)
             events_delete(events, event->id);

@@ -35,6 +35,7 @@ struct event {
     bool enabled;         /* by the user */
     bool used;
     bool once;            /* gone after its first stop */
+    bool passed;          /* a stop of it was let pass while nobody was there, and told */
     uint8_t action_count; /* 0: stop */
     struct {
         uint8_t what;  /* enum event_action */
@@ -60,6 +61,7 @@ struct events {
     uint32_t next_id;
     struct dbg_wants wants; /* of the enabled events */
     uint32_t last_hit;      /* id of the event that stopped last, 0 none */
+    bool alone;             /* nobody is attached, and the guest is to go on: events_alone() */
 };
 
 struct events_verdict {
@@ -78,6 +80,10 @@ uint32_t events_add(struct events *events, const struct event *spec);
 int events_delete(struct events *events, uint32_t id);
 int events_enable(struct events *events, uint32_t id, bool on);
 int events_ignore(struct events *events, uint32_t id, uint32_t count);
+
+/* on: an event that would stop the guest says so once and lets it go on; all else it does it does.
+ * off: somebody is there to stop for. */
+void events_alone(struct events *events, bool on);
 
 /* The event with this id, or the first with a larger one (for lists); NULL at the end. */
 const struct event *events_find(const struct events *events, uint32_t id);

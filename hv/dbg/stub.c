@@ -26,6 +26,7 @@ void stub_session_begin(struct stub *stub)
 {
     stub_session_end(stub);
     stub->session = true;
+    events_alone(&stub->events, false);
 }
 
 void stub_session_end(struct stub *stub)
@@ -39,6 +40,7 @@ void stub_session_end(struct stub *stub)
     stub->cpu = 0;
     stub->follow_count = 0;
     stub->object.packet = -1;
+    events_alone(&stub->events, !stub->options.disconnect_stops);
     breaks_remove_all(&stub->breaks);
     run_forget_goals(&stub->run); /* else the guest stops for a client that is no more */
     run_sync(&stub->run);

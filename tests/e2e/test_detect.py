@@ -187,6 +187,32 @@ def test_client_vanishes(work: Path, platform: Platform, option: str) -> None:
         assert again.ask("Qtl.option:link-timeout=0") == b"OK"
 
 
+@pytest.mark.parametrize("option", ["go", "stop"])
+def test_event_that_stops_for_nobody(work: Path, platform: Platform, option: str) -> None:
+    """An event outlives its client. Under `go` it is told and the guest goes on; under `stop` it waits."""
+    with machine(work, platform) as line:
+        link = link_of(line, 0x0DF)
+        assert link.ask("?").startswith(b"T02")
+        assert link.ask(f"Qtl.option:on-disconnect={option}") == b"OK"
+        event = link.ask("Qtl.event.add:kinds:io-in;")
+        assert event.startswith(b"event:"), event
+        assert link.ask("D") == b"OK"  # lets it go, whatever the option says
+        link.close()
+        said = line.quiet(2 * line.slow)
+        line.put(b"is anybody in?\r")
+        said += line.quiet(2)
+        assert (b"is anybody in?\r" in said) == (option == "go"), said
+        told = b"hit (io-in), nobody is attached: the guest goes on"
+        # Told once; a frame of it that met the BYE comes again as text.
+        assert said.split(b"\x1e")[-1].count(told) == (option == "go"), said
+        again = link_of(line, 0x0E0)
+        if option == "stop":
+            assert pairs(again.ask("qtl.state"))["state"] == "stopped"
+            assert b"tl.event:1;" in again.ask("?")
+        assert int(pairs(again.ask("qtl.events").split(b"|")[1])["hits"], 16) > 0
+        assert again.ask("Qtl.event.del:all") == b"OK"
+
+
 def test_old_session_is_told(work: Path, platform: Platform) -> None:
     """A client that slept through its session's end hears so at its first word, and is not believed."""
     with machine(work, platform) as line:

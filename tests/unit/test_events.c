@@ -249,10 +249,35 @@ static void list_shows_what_was_set(void **state)
                         "only:10-20,30-30;once:1;off:1;if:220127;do:stop;do:skip;");
 }
 
+static void stops_for_nobody(void **state)
+{
+    const struct dbg_exit cpuid = {.kind = TL_KIND_CPUID};
+
+    (void)state;
+    stub_session_begin(&stub);
+    ask("Qtl.event.add:kinds:cpuid;once:1;do:skip;do:stop;");
+    stub_session_end(&stub);
+    for (unsigned i = 0; i < 3; i++) {
+        struct events_verdict verdict = happens(cpuid, EVENT_BEFORE);
+
+        assert_false(verdict.stop);
+        assert_true(verdict.skip); /* the rest is done */
+    }
+    assert_string_equal(said, "event 1 hit (cpuid), nobody is attached: the guest goes on\n");
+    stub_session_begin(&stub);
+    assert_non_null(strstr(ask("qtl.events"), "hits:3;"));
+    assert_true(happens(cpuid, EVENT_BEFORE).stop);
+    ask("Qtl.event.add:kinds:cpuid;");
+    ask("Qtl.option:on-disconnect=stop");
+    stub_session_end(&stub);
+    assert_true(happens(cpuid, EVENT_BEFORE).stop); /* and waits for the next client */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(kind_and_stage, setup),
+        cmocka_unit_test_setup(stops_for_nobody, setup),
         cmocka_unit_test_setup(thousand_of_other_kinds_are_not_visited, setup),
         cmocka_unit_test_setup(msr_filter_traps_only_its_msr, setup),
         cmocka_unit_test_setup(wide_filter_traps_all, setup),
