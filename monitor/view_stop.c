@@ -308,7 +308,7 @@ bool view_exit(struct console *console)
          symbol[SYMBOLS_TEXT_BYTES];
     enum tl_vendor vendor = target_vendor(console->target);
     const struct tl_reason *reason;
-    uint64_t rip;
+    uint64_t rip, len_bytes;
 
     if (!text) {
         out_error("%s", target_error(console->target));
@@ -337,7 +337,11 @@ bool view_exit(struct console *console)
     out_printf("  at          %04" PRIx64 ":0x%" PRIx64, target_number(text, "cs"), rip);
     if (symbols_describe(console->symbols, rip, symbol))
         out_printf(" <%s>", symbol);
-    out_printf("  %s mode, instruction of %" PRIu64 " bytes\n", mode, target_number(text, "len"));
+    out_printf("  %s mode", mode);
+    len_bytes = target_number(text, "len");
+    if (len_bytes) /* not every exit has one, and not every CPU says it (SVM without nRIP) */
+        out_printf(", instruction of %" PRIu64 " byte%s", len_bytes, len_bytes == 1 ? "" : "s");
+    out_printf("\n");
     out_printf("  stage       %s the handler%s%s\n", stage, verdict[0] ? "; verdict " : "",
                verdict);
     exit_event(text);
