@@ -28,6 +28,9 @@ static void leave(struct client *client, bool go_on)
 {
     stub_session_end(&client->stub);
     line_end_session(&client->line);
+    /* The link may be up still, and who holds it hears of a stop on EVENTS. */
+    events_alone(&client->stub.events,
+                 client->line.mode == LINE_TEXT && !client->stub.options.disconnect_stops);
     client->supported_seen = false;
     client->is_waiting = false;
     client->want_stop = false;

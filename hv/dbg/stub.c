@@ -40,7 +40,6 @@ void stub_session_end(struct stub *stub)
     stub->cpu = 0;
     stub->follow_count = 0;
     stub->object.packet = -1;
-    events_alone(&stub->events, !stub->options.disconnect_stops);
     breaks_remove_all(&stub->breaks);
     run_forget_goals(&stub->run); /* else the guest stops for a client that is no more */
     run_sync(&stub->run);
