@@ -164,6 +164,17 @@ enum break_place breaks_at(const struct breaks *breaks, uint64_t gva)
     return place;
 }
 
+bool breaks_in_register(const struct breaks *breaks, uint64_t gva)
+{
+    for (unsigned i = 0; i < breaks->top; i++) {
+        const struct breakpoint *bp = &breaks->bp[i];
+
+        if (bp->used && !break_is_data(bp->type) && bp->addr_gva == gva && bp->place == PLACE_DR)
+            return true;
+    }
+    return false;
+}
+
 /* A condition that fails at run time (unreadable memory, no fuel) stops: the person looks at it. */
 static bool condition_true(struct breaks *breaks, const struct breakpoint *bp, unsigned cpu)
 {

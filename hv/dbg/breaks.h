@@ -108,6 +108,10 @@ void breaks_lift(struct breaks *breaks, bool lift);
 /* Is there a code breakpoint at this linear address? Its place, or PLACE_NONE. */
 enum break_place breaks_at(const struct breaks *breaks, uint64_t gva);
 
+/* Does a debug register hold a code breakpoint at this address? There may be one of another type on the
+ * page as well, which breaks_at() names first. */
+bool breaks_in_register(const struct breaks *breaks, uint64_t gva);
+
 struct break_hit {
     bool ours;                   /* the exit belongs to us, in part at least */
     bool stop;                   /* conditions true and no commands */

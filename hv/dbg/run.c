@@ -148,7 +148,7 @@ static bool debug_exit(struct run *run, unsigned cpu, const struct dbg_exit *exi
     guest_share(run, cpu, hit.guest_bits | (exit->dr6 & DR6_BS));
     if (hit.stop)
         *stop = stop_at(run, cpu, RUN_WHY_BREAKPOINT, hit.bp);
-    else if (breaks_at(run->breaks, pc_gva(run, cpu)) == PLACE_DR)
+    else if (breaks_in_register(run->breaks, pc_gva(run, cpu)))
         pass_breakpoint(run, cpu);
     return true;
 }
@@ -183,7 +183,7 @@ bool run_owns_exit(struct run *run, unsigned cpu, const struct dbg_exit *exit, b
 
         if (exit->kind == TL_KIND_EXCEPTION && exit->dr6 & 0xf) {
             hit = breaks_debug_exit(run->breaks, cpu, exit->dr6, pc_gva(run, cpu));
-            if (hit.ours && !hit.stop && breaks_at(run->breaks, pc_gva(run, cpu)) == PLACE_DR)
+            if (hit.ours && !hit.stop && breaks_in_register(run->breaks, pc_gva(run, cpu)))
                 pass_breakpoint(run, cpu);
             guest_share(run, cpu, hit.guest_bits);
         }

@@ -213,10 +213,12 @@ bool step_before_entry(struct step *step, const struct dbg_target *t, unsigned c
     return true;
 }
 
-/* PUSHF has just stored the borrowed flags: puts the guest's own TF and IF there. */
+/* PUSHF has just stored the borrowed flags: puts the guest's own TF and IF there. In virtual-8086 mode
+ * with an IOPL below 3 it completes with VME only, and VIF stands in the place of IF. SDM, "PUSHF". */
 static void mend_image(const struct step *step, const struct dbg_target *t, unsigned cpu,
-                       uint8_t operand_bytes)
+                       uint8_t operand_bytes, uint64_t flags)
 {
+    bool stores_vif = flags & RFLAGS_VM && (flags & RFLAGS_IOPL) != RFLAGS_IOPL;
     uint8_t bits = t->stack_bits(t->machine, cpu);
     uint64_t gva = get(t, cpu, TL_REG_rsp), image = 0;
 
@@ -228,8 +230,9 @@ static void mend_image(const struct step *step, const struct dbg_target *t, unsi
     }
     if (t->mem_read(t->machine, cpu, gva, &image, operand_bytes) != operand_bytes)
         return;
-    image &= ~(RFLAGS_TF | RFLAGS_IF);
-    image |= (step->own_tf ? RFLAGS_TF : 0) | (step->own_if ? RFLAGS_IF : 0);
+    image = (image & ~RFLAGS_TF) | (step->own_tf ? RFLAGS_TF : 0);
+    if (!stores_vif)
+        image = (image & ~RFLAGS_IF) | (step->own_if ? RFLAGS_IF : 0);
     t->mem_write(t->machine, cpu, gva, &image, operand_bytes);
 }
 
@@ -252,12 +255,12 @@ static void give_back(struct step *step, const struct dbg_target *t, unsigned cp
             keep_tf = true;
             keep_if = step->loads_if;
             break;
-        case DBG_INSN_STI: /* behind a MOV SS only; otherwise performed in step_begin() */
+        case DBG_INSN_STI: /* behind a MOV SS, or about VIF; otherwise performed in step_begin() */
         case DBG_INSN_CLI:
-            keep_if = true;
+            keep_if = step->loads_if;
             break;
         case DBG_INSN_PUSHF:
-            mend_image(step, t, cpu, insn->operand_bytes);
+            mend_image(step, t, cpu, insn->operand_bytes, flags);
             break;
         default:
             break;

@@ -169,6 +169,31 @@ static void hit_with_condition(void **state)
     assert_int_equal(run.stop.bp_addr, 0x1000);
 }
 
+/* A register and a page have one address each in them, by two types: what does not stop must pass both. */
+static void two_places_of_one_address_are_passed(void **state)
+{
+    static const uint8_t never[] = {0x22, 0, 0x27}; /* const8 0; end */
+    struct break_request r = {.type = BREAK_SOFT,
+                              .addr_gva = 0x1000,
+                              .condition_count = 1,
+                              .condition = {{never, sizeof(never)}}};
+    struct dbg_exit exit;
+    bool stop;
+
+    (void)state;
+    f.own.dr7 = 0x42a; /* the guest has three of the registers */
+    assert_int_equal(breaks_insert(&breaks, &r), BREAK_OK);
+    r.type = BREAK_HARD;
+    assert_int_equal(breaks_insert(&breaks, &r), BREAK_OK);
+    assert_int_equal(breaks.bp[0].place, PLACE_PAGE);
+    assert_int_equal(breaks.bp[1].place, PLACE_DR);
+    run_before_entry(&run, 0);
+    exit = debug_exit(1u << breaks.bp[1].slot);
+    assert_true(run_owns_exit(&run, 0, &exit, &stop));
+    assert_false(stop);
+    assert_true(f.reg[TL_REG_eflags] & RFLAGS_RF); /* else it is hit again, for ever */
+}
+
 static void guests_own_breakpoint_is_not_ours(void **state)
 {
     struct dbg_exit exit = debug_exit(1);
@@ -225,6 +250,37 @@ static void pushf_image_is_mended(void **state)
     step(DR6_BS);
     memcpy(&seen, f.mem + 0x7ff8, 8);
     assert_int_equal(seen, 0x202);
+}
+
+/* With VME or PVI, and CPL above IOPL, CLI, STI and PUSHF are about VIF: IF is as the guest had it. */
+static void virtual_interrupt_flag_leaves_if_alone(void **state)
+{
+    static const uint8_t opcodes[] = {0xfa, 0xfb};
+    uint64_t image = 0x3102, seen; /* VIF in the place of IF, IOPL 3, the borrowed TF */
+
+    (void)state;
+    f.cpl = 3;
+    for (unsigned i = 0; i < sizeof(opcodes); i++) {
+        f.mem[0x1000] = opcodes[i];
+        f.reg[TL_REG_rip] = 0x1000;
+        f.reg[TL_REG_eflags] = 0x202;
+        assert_true(run_resume(&run, 0, RUN_STEP, 0, 0));
+        run_before_entry(&run, 0);
+        f.reg[TL_REG_rip] = 0x1001;
+        step(DR6_BS);
+        assert_int_equal(f.reg[TL_REG_eflags], 0x202);
+    }
+    f.mem[0x1000] = 0x9c;
+    f.reg[TL_REG_rip] = 0x1000;
+    f.reg[TL_REG_eflags] = 0x20202; /* VM86 */
+    run_resume(&run, 0, RUN_STEP, 0, 0);
+    run_before_entry(&run, 0);
+    f.reg[TL_REG_rip] = 0x1001;
+    f.reg[TL_REG_rsp] = 0x7ff8;
+    memcpy(f.mem + 0x7ff8, &image, 8);
+    step(DR6_BS);
+    memcpy(&seen, f.mem + 0x7ff8, 8);
+    assert_int_equal(seen, 0x3002);
 }
 
 static void popf_keeps_what_it_loaded(void **state)
@@ -416,9 +472,11 @@ int main(void)
         cmocka_unit_test_setup(guest_registers_are_left_to_the_guest, setup),
         cmocka_unit_test_setup(bad_requests, setup),
         cmocka_unit_test_setup(hit_with_condition, setup),
+        cmocka_unit_test_setup(two_places_of_one_address_are_passed, setup),
         cmocka_unit_test_setup(guests_own_breakpoint_is_not_ours, setup),
         cmocka_unit_test_setup(plain_step_hides_tf_and_if, setup),
         cmocka_unit_test_setup(pushf_image_is_mended, setup),
+        cmocka_unit_test_setup(virtual_interrupt_flag_leaves_if_alone, setup),
         cmocka_unit_test_setup(popf_keeps_what_it_loaded, setup),
         cmocka_unit_test_setup(sti_cli_hlt_need_no_entry, setup),
         cmocka_unit_test_setup(int_is_injected_and_lands_in_its_handler, setup),
