@@ -171,8 +171,9 @@ static void break_in(void *ctx)
 {
     struct client *client = ctx;
 
-    if (client->stub.stopped)
-        return; /* a reply nobody waits for would shift all later ones */
+    /* A reply nobody waits for would shift all later ones; a `?` that waits for the stop is its reply. */
+    if (client->stub.stopped || client->is_waiting)
+        return;
     client->want_stop = true;
     client->stub.reply_due = true;
 }

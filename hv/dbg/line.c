@@ -36,6 +36,7 @@ static void release(struct line *line)
 static void enter_rsp(struct line *line)
 {
     line->held_bytes = 0;
+    line->acks_due = 0;
     line->mode = LINE_RSP;
     line->up.session(line->up.ctx, LINE_RSP);
 }
@@ -52,10 +53,25 @@ static void packet_ready(struct line *line)
     line->up.packet(line->up.ctx, line->rx_buf, line->rx.length);
 }
 
+/* The `+` for the last packets of a client that has detached: nobody typed it. */
+static bool is_late_ack(struct line *line, uint8_t byte)
+{
+    if (line->acks_due && byte == '+' && !line->held_bytes &&
+        line->io.clock_us(line->io.ctx) - line->tx_us < LINE_ACK_US) {
+        line->acks_due--;
+        return true;
+    }
+    line->acks_due = 0;
+    return false;
+}
+
 /* Text until a whole packet with a good checksum has come. Its beginning is held back meanwhile. */
 static void text_byte(struct line *line, uint8_t byte)
 {
     bool inside = rsp_rx_inside(&line->rx);
+
+    if (is_late_ack(line, byte))
+        return;
 
     if (line->held_bytes && !inside && byte != '$') /* a '+' that no packet follows */
         release(line);
@@ -103,6 +119,9 @@ static void rsp_byte(struct line *line, uint8_t byte)
         break;
     case RSP_BREAK:
         line->up.break_in(line->up.ctx);
+        break;
+    case RSP_ACK:
+        line->acks_due -= line->acks_due != 0;
         break;
     case RSP_NAK:
         line->count.resent++;

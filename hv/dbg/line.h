@@ -15,6 +15,7 @@
 
 #define LINE_HELD_MAX      1024u  /* longest first packet that is waited for in text mode */
 #define LINE_HELD_QUIET_US 100000 /* a begun packet without a byte for so long was text */
+#define LINE_ACK_US        1000000 /* a client acknowledges within so long, or not at all */
 #define LINE_BACKLOG_BYTES 8192u  /* text of a stopped machine, sent when it goes on */
 #define LINE_BATCH_BYTES   96u    /* guest console bytes in one `O` packet */
 #define LINE_BATCH_US      20000
@@ -52,7 +53,9 @@ struct line {
     size_t held_bytes;
     uint64_t rx_us; /* time of the last byte */
     uint8_t tx_buf[LINE_FRAME_BYTES];
-    size_t tx_bytes; /* last packet sent, for `-` */
+    size_t tx_bytes;   /* last packet sent, for `-` */
+    unsigned acks_due; /* bare RSP: packets sent less `+` received */
+    uint64_t tx_us;    /* time of the last one */
     char backlog[LINE_BACKLOG_BYTES];
     size_t backlog_bytes;
     uint64_t lost_bytes, lost_told_bytes; /* of log and console: dropped; of these, said so */

@@ -41,6 +41,8 @@ static void send_frame(struct line *line, const char *letter, const void *bytes,
         line_link_reply(line, payload, payload_bytes);
     } else {
         write_out(line, line->tx_buf, line->tx_bytes);
+        line->acks_due++;
+        line->tx_us = line->io.clock_us(line->io.ctx);
     }
     line->sending = false;
 }

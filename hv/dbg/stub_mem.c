@@ -86,15 +86,39 @@ enum stub_answer packet_x(struct stub *stub, struct args args)
     return STUB_REPLY;
 }
 
+/* How many bytes from addr on are there, at most len_bytes. */
+static size_t reach(struct stub *stub, uint64_t addr, size_t len_bytes)
+{
+    uint8_t buf[CHUNK_BYTES];
+    size_t done = 0;
+
+    while (done < len_bytes) {
+        size_t want = len_bytes - done < sizeof(buf) ? len_bytes - done : sizeof(buf);
+        size_t got = mem_read(stub, addr + done, buf, want);
+
+        done += got;
+        if (got < want)
+            break;
+    }
+    return done;
+}
+
+/* Whole or not at all: half a write is worse than none. Only one that changes the page tables on its own
+ * way can still end in the middle. */
 static enum stub_answer write_bytes(struct stub *stub, uint64_t addr, const uint8_t *bytes,
                                     size_t len_bytes)
 {
-    char detail[48];
-    size_t done = mem_write(stub, addr, bytes, len_bytes);
+    char detail[64];
+    size_t done = reach(stub, addr, len_bytes);
 
+    if (done < len_bytes) {
+        fmt_str(detail, sizeof(detail), "nothing was written, for want of %#lx", addr + done);
+        return stub_fail(stub, TL_E_no_memory, detail);
+    }
+    done = mem_write(stub, addr, bytes, len_bytes);
     if (done == len_bytes)
         return stub_ok(stub);
-    fmt_str(detail, sizeof(detail), "stopped at %#lx", addr + done);
+    fmt_str(detail, sizeof(detail), "written up to %#lx", addr + done);
     return stub_fail(stub, TL_E_no_memory, detail);
 }
 

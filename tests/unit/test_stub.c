@@ -389,6 +389,10 @@ static void memory_ends_where_it_ends(void **state)
     assert_string_equal(ask("m10000,8"), "+$E0e#da");
     assert_string_equal(ask("M100,2:1234"), "+$OK#9a");
     assert_int_equal(f.mem[0x100], 0x12);
+    assert_non_null(strstr(ask("Mfffe,4:01020304"), "$E.no-memory")); /* whole, or nothing of it */
+    assert_non_null(strstr(ask("Xfffe,4:abcd"), "$E.no-memory"));
+    assert_int_equal(f.mem[0xfffe], 0xab);
+    assert_int_equal(f.mem[0xffff], 0xcd);
     assert_string_equal(ask("M100,3:1234"), "+$E.syntax: the arguments do not have this packet's "
                                             "form#b1");
 }
@@ -451,6 +455,42 @@ static void break_in_while_stopped_is_silent(void **state)
     FEED("\x03");
     line_pump(&client.line, 10);
     assert_int_equal(out_len, 0);
+}
+
+/* `?` stops a running guest. A 0x03 behind it asks for the same stop: two replies would shift all later ones. */
+static void break_in_while_a_stop_is_under_way(void **state)
+{
+    unsigned replies = 0;
+
+    (void)state;
+    attach();
+    client.stub.stopped = false;
+    line_set_running(&client.line, true);
+    FEED("$?#3f\x03");
+    assert_true(client_poll(&client));
+    client_serve(&client, 0, RUN_WHY_BREAK_IN, idle_gives_up, NULL);
+    for (const char *c = (const char *)out; (c = strstr(c, "$T02")) != NULL; c++)
+        replies++;
+    assert_int_equal(replies, 1);
+}
+
+/* GDB acknowledges the OK of its detach. That is nothing somebody typed. */
+static void detach_types_nothing(void **state)
+{
+    (void)state;
+    attach();
+    assert_string_equal(ask("D"), "+$OK#9a");
+    FEED("+");
+    for (unsigned i = 0; i < 10; i++) {
+        client_poll(&client);
+        f.now_us += 100000;
+    }
+    assert_string_equal(guest_typed, "");
+    FEED("+1\r"); /* a person does */
+    client_poll(&client);
+    f.now_us += 1000000;
+    client_poll(&client);
+    assert_string_equal(guest_typed, "+1\r");
 }
 
 static void repeated_resume_is_not_executed(void **state)
@@ -586,6 +626,8 @@ int main(void)
         cmocka_unit_test_setup(nak_resends_and_noise_is_skipped, setup),
         cmocka_unit_test_setup(too_long_is_answered, setup),
         cmocka_unit_test_setup(break_in_while_stopped_is_silent, setup),
+        cmocka_unit_test_setup(break_in_while_a_stop_is_under_way, setup),
+        cmocka_unit_test_setup(detach_types_nothing, setup),
         cmocka_unit_test_setup(repeated_resume_is_not_executed, setup),
         cmocka_unit_test_setup(log_waits_while_stopped, setup),
         cmocka_unit_test_setup(detach_lets_go, setup),
