@@ -107,6 +107,11 @@ void link_set_eager(struct link *link, bool on)
     link->eager = on;
 }
 
+void link_was_deaf(struct link *link, uint32_t now_ms)
+{
+    link->rx_frame_ms = now_ms;
+}
+
 void link_ack_now(struct link *link)
 {
     if (link->ack_waiting)

@@ -147,6 +147,9 @@ unsigned link_room(const struct link *link);
  * runs). off (the default): an acknowledgement waits a little for data to travel with. */
 void link_set_eager(struct link *link, bool on);
 
+/* The caller has done other work and fed no bytes meanwhile: the peer's silence counts from now. */
+void link_was_deaf(struct link *link, uint32_t now_ms);
+
 /* Makes an acknowledgement that waits due now. */
 void link_ack_now(struct link *link);
 

@@ -116,7 +116,10 @@ static bool greeting(struct client *client, const uint8_t *bytes, size_t len_byt
 
 static void execute(struct client *client, const uint8_t *bytes, size_t len_bytes)
 {
-    switch (stub_packet(&client->stub, bytes, len_bytes)) {
+    enum stub_answer answer = stub_packet(&client->stub, bytes, len_bytes);
+
+    line_worked(&client->line); /* a search or a checksum may have taken longer than `link-timeout` */
+    switch (answer) {
     case STUB_REPLY:
         send_reply(client);
         break;

@@ -103,6 +103,8 @@ void line_notice(struct line *line, const char *pairs, const char *text);
 
 /* The guest goes on (what was kept back is sent), or stands. */
 void line_set_running(struct line *line, bool running);
+/* A packet has been worked on, perhaps for long, and nobody listened: that is no silence of the client's. */
+void line_worked(struct line *line);
 /* Acknowledges at once what arrived over the link; nothing in the other modes. */
 void line_ack(struct line *line);
 /* The client has gone: text again. */

@@ -240,6 +240,12 @@ void line_ack(struct line *line)
     flush(line);
 }
 
+void line_worked(struct line *line)
+{
+    if (line->mode == LINE_LINK)
+        link_was_deaf(&line->link, now_ms(line));
+}
+
 void line_link_reply(struct line *line, const uint8_t *bytes, size_t len_bytes)
 {
     uint32_t since_ms = now_ms(line), session = line->link.session;

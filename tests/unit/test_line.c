@@ -320,6 +320,33 @@ static void half_a_packet_does_not_lock_the_link_out(void **state)
     clean_start(11);
 }
 
+static size_t slow_read(void *m, unsigned cpu, uint64_t gva, void *buf, size_t len_bytes)
+{
+    f.now_us += 1000000;
+    return fake_mem_read(m, cpu, gva, buf, len_bytes);
+}
+
+/* A search through much memory: for as long as it takes nobody listens, which is no silence of the peer's. */
+static void long_work_is_not_the_peers_silence(void **state)
+{
+    (void)state;
+    open_peer(13);
+    stand();
+    say("Z0,2000,1");
+    turn(50);
+    f.target.mem_read = slow_read;
+    say("qSearch:memory:0;8000;needle");
+    turn(300);
+    assert_true(f.now_us > 5000000 + 25000000);
+    assert_int_equal(client.line.mode, LINE_LINK);
+    assert_true(client.stub.stopped);
+    assert_int_equal(client.stub.breaks.count, 1);
+    assert_non_null(strstr(got, "[0]"));
+    peer_listens = false; /* silence itself still ends the session */
+    turn(10100);
+    assert_int_equal(client.line.mode, LINE_TEXT);
+}
+
 /* Every byte of guest and log arrives, or is counted in what the log says. */
 static void account(size_t sent_bytes, const char *text, char letter)
 {
@@ -401,6 +428,7 @@ int main(void)
         cmocka_unit_test_setup(successor_never_comes, setup),
         cmocka_unit_test_setup(goals_go_with_the_client, setup),
         cmocka_unit_test_setup(half_a_packet_does_not_lock_the_link_out, setup),
+        cmocka_unit_test_setup(long_work_is_not_the_peers_silence, setup),
         cmocka_unit_test_setup(a_reader_that_stops_is_told_what_it_missed, setup),
         cmocka_unit_test_setup(a_stuck_uart_is_told_of, setup),
         cmocka_unit_test_setup(a_full_backlog_is_told_of, setup),
