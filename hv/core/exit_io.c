@@ -91,11 +91,10 @@ static bool string_once(struct vcpu *vcpu, struct guest_fault *fault)
     uint64_t gva = guest_segment_base(vcpu, seg) + (*index & low_mask(addr)), value = 0;
 
     if (vcpu->exit.io.in) {
-        struct guest_walk walk = guest_translate(vcpu, gva);
-
         /* Ask before reading: a port read cannot be taken back. */
-        if (walk.result == WALK_OK && guest_is_ram(walk.gpa, 1))
-            value = port_read(vcpu->exit.io.port, size);
+        if (!guest_allows(vcpu, gva, size, HV_WRITE, fault))
+            return false;
+        value = port_read(vcpu->exit.io.port, size);
         if (!guest_access(vcpu, gva, &value, size, HV_WRITE, fault))
             return false;
     } else {

@@ -242,18 +242,20 @@ static bool refused(struct vcpu *vcpu, const struct guest_walk *walk, uint8_t ac
     return bad;
 }
 
-bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, uint8_t access,
+/* Segment base plus offset wraps; in a long mode guest the walk does not. */
+static uint64_t wrapped(struct vcpu *vcpu, uint64_t gva)
+{
+    return vcpu_code_bits(vcpu) == 64 ? gva : (uint32_t)gva;
+}
+
+bool guest_allows(struct vcpu *vcpu, uint64_t gva, size_t len_bytes, uint8_t access,
                   struct guest_fault *fault)
 {
     size_t asked_bytes = 0;
 
     *fault = (struct guest_fault){0};
-    if (vcpu_code_bits(vcpu) != 64)
-        gva &=
-            0xffffffff; /* segment base plus offset wraps; in a long mode guest the walk does not */
-    /* First the question for every page, then the copy: all or nothing. Counted in bytes done, since
-     * the address may wrap. */
-    while (asked_bytes < len_bytes) {
+    gva = wrapped(vcpu, gva);
+    while (asked_bytes < len_bytes) { /* bytes done are counted, since the address may wrap */
         uint64_t at_gva = gva + asked_bytes;
         struct guest_walk walk = guest_translate(vcpu, at_gva);
         size_t chunk = PAGE_BYTES - (at_gva & (PAGE_BYTES - 1));
@@ -270,7 +272,15 @@ bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, 
         }
         asked_bytes += chunk;
     }
-    return copy_gva(vcpu, gva, buf, len_bytes, access & HV_WRITE) == len_bytes;
+    return true;
+}
+
+bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, uint8_t access,
+                  struct guest_fault *fault)
+{
+    /* First the question for every page, then the copy: all or nothing. */
+    return guest_allows(vcpu, gva, len_bytes, access, fault) &&
+           copy_gva(vcpu, wrapped(vcpu, gva), buf, len_bytes, access & HV_WRITE) == len_bytes;
 }
 
 size_t guest_fetch(struct vcpu *vcpu, uint8_t *buf, size_t len_bytes)

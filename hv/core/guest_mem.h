@@ -37,6 +37,10 @@ struct guest_fault {
 bool guest_access(struct vcpu *vcpu, uint64_t gva, void *buf, size_t len_bytes, uint8_t access,
                   struct guest_fault *fault);
 
+/* Only the question: would that guest_access() be done? For what cannot be taken back once it fails. */
+bool guest_allows(struct vcpu *vcpu, uint64_t gva, size_t len_bytes, uint8_t access,
+                  struct guest_fault *fault);
+
 /* Up to len_bytes of code at CS:RIP; stops early at an unreadable page. Returns bytes read. */
 size_t guest_fetch(struct vcpu *vcpu, uint8_t *buf, size_t len_bytes);
 
