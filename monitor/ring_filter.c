@@ -160,7 +160,7 @@ bool ring_filter_hits(const struct ring_filter *filter, const struct ring_row *r
 {
     uint64_t value;
 
-    if (filter->kinds >> row->kind & 1)
+    if (row->kind < TL_KIND_COUNT && filter->kinds >> row->kind & 1)
         return true;
     for (unsigned i = 0; i < filter->items; i++)
         if (items[filter->item[i].what].get(row, &value) && value >= filter->item[i].first &&

@@ -34,6 +34,13 @@ static uint64_t any(uint64_t below)
     return seed % below;
 }
 
+/* A record of the ring, number 1, of a kind that is no kind of ours. */
+#define ZEROS_16      "0000000000000000"
+#define ZEROS_64      ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_16
+#define RING_RECORD(kind_)                                                                         \
+    "|" ZEROS_16 "0100000000000000"                                                                \
+    "00000000" kind_ "000000" ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_16
+
 static size_t lie(uint8_t *reply, size_t cap_bytes)
 {
     static const char *const parts[] = {
@@ -78,6 +85,8 @@ static size_t lie(uint8_t *reply, size_t cap_bytes)
         "cycles:3;",
         "where:area;",
         "load:1;",
+        "first:1;last:9;count:1;" RING_RECORD("ff"), /* no such kind */
+        "first:1;last:9;count:1;" RING_RECORD("01"),
         "store:1;",
         "OK",
         "E.no-memory: not there",
