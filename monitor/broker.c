@@ -84,6 +84,7 @@ void broker_hang_up(struct broker *broker, const char *why)
     close(broker->client);
     broker->client = -1;
     broker->must_clean = true;
+    broker_breaks_abandon(broker); /* the next client may be here before the guest stands */
     if (broker->greeted)
         out_printf("[GDB %s%s]\n", why,
                    broker->owns && console_running(broker->console) ? "; the guest runs on" : "");
@@ -250,11 +251,11 @@ static void clean_up(struct broker *broker)
 {
     struct console *console = broker->console;
 
-    if (!broker->must_clean || broker->client >= 0 || !console_attached(console) ||
-        console_running(console) || session_busy(console->session))
+    if (!broker->must_clean || !console_attached(console) || console_running(console) ||
+        session_busy(console->session))
         return;
     broker->must_clean = false;
-    broker_breaks_end(broker, false);
+    broker_breaks_flush(broker);
 }
 
 static void serve_client(struct broker *broker)

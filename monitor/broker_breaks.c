@@ -87,6 +87,8 @@ void broker_breaks_flush(struct broker *broker)
     struct console *console = broker->console;
     const uint8_t *answer;
 
+    if (console_running(console))
+        return; /* the stub takes no `z` now: at the next stop */
     for (unsigned i = 0; i < BROKER_BREAKS_MAX; i++) {
         struct broker_break *row = &broker->breaks[i];
         unsigned type;
@@ -104,10 +106,15 @@ void broker_breaks_flush(struct broker *broker)
     }
 }
 
-void broker_breaks_end(struct broker *broker, bool quietly)
+void broker_breaks_abandon(struct broker *broker)
 {
     for (unsigned i = 0; i < BROKER_BREAKS_MAX; i++)
         broker->breaks[i].wanted = false;
+}
+
+void broker_breaks_end(struct broker *broker, bool quietly)
+{
+    broker_breaks_abandon(broker);
     if (!quietly)
         broker_breaks_flush(broker);
     for (unsigned i = 0; quietly && i < BROKER_BREAKS_MAX; i++)

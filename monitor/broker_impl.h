@@ -51,7 +51,9 @@ void broker_packet(struct broker *broker, const char *packet, size_t len_bytes);
 bool broker_breaks_packet(struct broker *broker, const char *packet);
 /* The stub took a Z or z that was forwarded. */
 void broker_breaks_took(struct broker *broker, const char *packet);
-/* Takes out of the stub what GDB does not want any more. */
+/* Nobody wants any of them: the next flush takes them out. */
+void broker_breaks_abandon(struct broker *broker);
+/* Takes out of the stub what GDB does not want any more; nothing while the guest runs. */
 void broker_breaks_flush(struct broker *broker);
 /* GDB is gone: it wants none. `quietly`: the stub is gone as well. */
 void broker_breaks_end(struct broker *broker, bool quietly);

@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 
 import machine
+import pytest
 from line_cost import broker, waiting
 
 
@@ -44,3 +45,23 @@ def test_strangers_on_the_port(work: Path) -> None:
         assert b"$T" in ask(third, packet("?"))
         for sock in (knocker, second, third):
             sock.close()
+
+
+@pytest.mark.parametrize("leave", ["D", "vanish"])
+def test_leaving_while_the_guest_runs(work: Path, leave: str) -> None:
+    """The stub takes no `z` then: what GDB leaves behind is taken out at the next stop, whoever has come since."""
+    with waiting(work, machine.PLATFORMS["qemu-svm"], "spin_cli") as line, broker(work, line) as (port, console):
+        first = socket.create_connection(("127.0.0.1", port), timeout=20)
+        assert b"PacketSize" in ask(first, packet("qSupported:swbreak+"))
+        assert b"$OK#9a" in ask(first, packet("Z0,100000,1"))  # never executed
+        first.sendall(packet("vCont;c"))
+        if leave == "D":
+            assert b"$OK#9a" in ask(first, packet("D"), b"$OK#9a")
+        first.close()
+        console.expect(r"\[GDB has (detached|closed)")
+        second = socket.create_connection(("127.0.0.1", port), timeout=20)
+        assert b"$T02" in ask(second, packet("?"))
+        second.sendall(packet("qRcmd," + b"breaks".hex()))
+        console.expect(r"(\d+) breakpoint\(s\)")
+        assert console.match.group(1) == "0"
+        second.close()
