@@ -118,7 +118,8 @@ static void execute(struct client *client, const uint8_t *bytes, size_t len_byte
 {
     enum stub_answer answer = stub_packet(&client->stub, bytes, len_bytes);
 
-    line_worked(&client->line); /* a search or a checksum may have taken longer than `link-timeout` */
+    /* A search or a checksum may have taken longer than `link-timeout`. */
+    line_worked(&client->line);
     switch (answer) {
     case STUB_REPLY:
         send_reply(client);

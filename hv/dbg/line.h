@@ -13,11 +13,11 @@
 #include "protocol/link.h"
 #include "protocol/rsp.h"
 
-#define LINE_HELD_MAX      1024u  /* longest first packet that is waited for in text mode */
-#define LINE_HELD_QUIET_US 100000 /* a begun packet without a byte for so long was text */
+#define LINE_HELD_MAX      1024u   /* longest first packet that is waited for in text mode */
+#define LINE_HELD_QUIET_US 100000  /* a begun packet without a byte for so long was text */
 #define LINE_ACK_US        1000000 /* a client acknowledges within so long, or not at all */
-#define LINE_BACKLOG_BYTES 8192u  /* text of a stopped machine, sent when it goes on */
-#define LINE_BATCH_BYTES   96u    /* guest console bytes in one `O` packet */
+#define LINE_BACKLOG_BYTES 8192u   /* text of a stopped machine, sent when it goes on */
+#define LINE_BATCH_BYTES   96u     /* guest console bytes in one `O` packet */
 #define LINE_BATCH_US      20000
 #define LINE_FRAME_BYTES   (2 * RSP_PACKET_MAX + 16)
 

@@ -35,8 +35,8 @@ static uint64_t any(uint64_t below)
 }
 
 /* A record of the ring, number 1, of a kind that is no kind of ours. */
-#define ZEROS_16      "0000000000000000"
-#define ZEROS_64      ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_16
+#define ZEROS_16 "0000000000000000"
+#define ZEROS_64 ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_16
 #define RING_RECORD(kind_)                                                                         \
     "|" ZEROS_16 "0100000000000000"                                                                \
     "00000000" kind_ "000000" ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_64 ZEROS_16
